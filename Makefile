@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+#
+#   make             ./launcher
+#   make static      ./launcher-static, for an initramfs
+#   make test        unit tests, under ASan and UBSan; no KVM, no root
+#   make lint        compilers' and checkers' warnings; all of it must be clean
+#   make clean
+#
+# scripts/check runs all of these and more.
+
+BUILD	 ?= build
+CFLAGS	 ?= -O2 -g
+WARN	 := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes \
+	    -Wvla -Wundef
+override CPPFLAGS += -D_GNU_SOURCE -I. -MMD -MP
+override CFLAGS	 += -std=gnu11 -pthread $(WARN)
+
+PARTS	 := $(sort $(wildcard machine/*.c virtio/*.c vhost/*.c))
+OBJS	 := $(patsubst %.c,$(BUILD)/%.o,launcher.c $(PARTS))
+
+launcher: $(OBJS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+static: launcher-static
+launcher-static: $(OBJS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -static -o $@ $^
+
+# The traffic of the demo and the tests, as built into the guest, for the host.
+$(BUILD)/traffic: guest-images/linux/traffic.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -Wall -Wextra -static -o $@ $<
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+# ---- tests: every part built once more with the sanitizers on ----
+
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
+SAN_OBJS := $(patsubst %.c,$(BUILD)/san/%.o,$(PARTS))
+UNITS	 := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/unit/*.c)))
+
+$(BUILD)/san/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -O1 $(SANITIZE) -c -o $@ $<
+
+$(BUILD)/tests/unit/%: tests/unit/%.c $(SAN_OBJS)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -O1 $(SANITIZE) -o $@ $< $(SAN_OBJS)
+
+$(BUILD)/tests/integration/%: tests/integration/%.c $(SAN_OBJS)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -O1 $(SANITIZE) -o $@ $< $(SAN_OBJS)
+
+# What scripts/check runs on a host with vhost_net, besides scripts.
+integration: $(patsubst %.c,$(BUILD)/%,$(wildcard tests/integration/*.c))
+
+test: $(UNITS)
+	prove --comments $(UNITS)
+
+# Everything compiled and nothing linked: scripts/lint does this with each
+# compiler, in a BUILD of its own.
+CHECKED	 := launcher.c $(PARTS) \
+	    $(wildcard tests/unit/*.c tests/integration/*.c)
+objects: $(patsubst %.c,$(BUILD)/%.o,$(CHECKED))
+
+lint:
+	scripts/lint
+
+clean:
+	rm -rf $(BUILD) launcher launcher-static
+
+.PHONY: static objects test lint clean
+.SECONDARY:
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The VM: created once, given its memslots, and then changed only by the
+ * interrupt routes that the guest's IOAPIC entries ask for.
+ *
+ * The irqchip is split: KVM has the local APICs, we have the IOAPIC.  An irqfd
+ * on a pin of KVM's own IOAPIC goes through a workqueue for every interrupt;
+ * one with an MSI route is injected by the very thread that signals it, which
+ * for a network card is vhost's worker (kvm_arch_set_irq_inatomic() in
+ * arch/x86/kvm/irq.c or irq_comm.c).  So every pin becomes an MSI route.
+ */
+#include <err.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include <linux/kvm.h>
+
+#include "machine/kvm.h"
+
+/* What the main job needs, and the Linux that brought it. */
+static const struct {
+	int cap;
+	const char *name, *since;
+} needed[] = {
+	{ KVM_CAP_USER_MEMORY,	  "KVM_CAP_USER_MEMORY",     "2.6.25" },
+	{ KVM_CAP_IRQFD,	  "KVM_CAP_IRQFD",	     "2.6.32" },
+	{ KVM_CAP_IOEVENTFD,	  "KVM_CAP_IOEVENTFD",	     "2.6.32" },
+	{ KVM_CAP_READONLY_MEM,	  "KVM_CAP_READONLY_MEM",    "3.7" },
+	{ KVM_CAP_SPLIT_IRQCHIP,  "KVM_CAP_SPLIT_IRQCHIP",   "4.5" },
+	{ KVM_CAP_IMMEDIATE_EXIT, "KVM_CAP_IMMEDIATE_EXIT",  "4.13" },
+};
+
+#define NR_NEEDED (sizeof(needed) / sizeof(needed[0]))
+
+/* What to do about an open() of /dev/kvm that failed so. */
+static const char *open_hint(int error)
+{
+	switch (error) {
+	case ENOENT:
+	case ENODEV:
+	case ENXIO:
+		return "enable virtualization in the firmware, then: "
+		       "modprobe kvm_intel or kvm_amd";
+	case EACCES:
+	case EPERM:
+		return "add yourself to the group that owns it (usually kvm)";
+	default:
+		return "see dmesg";
+	}
+}
+
+/*
+ * Open /dev/kvm and make an empty VM with a split irqchip.  A host that cannot
+ * do this is told so in one line, with exit status 1.
+ */
+void kvm_create(struct kvm *kvm)
+{
+	struct kvm_enable_cap split = {
+		.cap = KVM_CAP_SPLIT_IRQCHIP,
+		.args = { IOAPIC_PINS },
+	};
+
+	memset(kvm, 0, sizeof(*kvm));
+	kvm->fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	if (kvm->fd < 0)
+		errx(1, "/dev/kvm: %s: %s", strerror(errno), open_hint(errno));
+	if (ioctl(kvm->fd, KVM_GET_API_VERSION, 0) != KVM_API_VERSION)
+		errx(1, "/dev/kvm: not KVM API version %d: a Linux 2.6.22 or "
+		     "newer is needed", KVM_API_VERSION);
+	for (unsigned int i = 0; i < NR_NEEDED; i++)
+		if (ioctl(kvm->fd, KVM_CHECK_EXTENSION, needed[i].cap) <= 0)
+			errx(1, "/dev/kvm: no %s: Linux %s or newer is needed",
+			     needed[i].name, needed[i].since);
+
+	do {	/* a signal can cut the creation of a VM short */
+		kvm->vm_fd = ioctl(kvm->fd, KVM_CREATE_VM, 0);
+	} while (kvm->vm_fd < 0 && errno == EINTR);
+	if (kvm->vm_fd < 0)
+		err(1, "KVM_CREATE_VM");
+
+	/*
+	 * VMX wants three pages for its TSS and one for an identity map, below
+	 * 4 GiB where the guest has no RAM; SVM does not know these ioctls'
+	 * purpose and takes them all the same.  Before the first vCPU.
+	 */
+	if (ioctl(kvm->vm_fd, KVM_SET_IDENTITY_MAP_ADDR,
+		  &(uint64_t){ GPA_KVM_PAGES }) < 0)
+		err(1, "KVM_SET_IDENTITY_MAP_ADDR");
+	if (ioctl(kvm->vm_fd, KVM_SET_TSS_ADDR, GPA_KVM_PAGES + 0x1000) < 0)
+		err(1, "KVM_SET_TSS_ADDR");
+
+	if (ioctl(kvm->vm_fd, KVM_ENABLE_CAP, &split) < 0)
+		err(1, "KVM_CAP_SPLIT_IRQCHIP");
+
+	kvm->max_cpus = ioctl(kvm->fd, KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPUS);
+}
+
+static bool probe_line(bool ok, const char *what, const char *fix)
+{
+	printf("%-8s %s%s%s\n", ok ? "ok" : "MISSING", what,
+	       ok ? "" : ": ", ok ? "" : fix);
+	return ok;
+}
+
+/* The module behind /dev/kvm, as far as sysfs tells. */
+static const char *vendor(void)
+{
+	if (access("/sys/module/kvm_intel", F_OK) == 0)
+		return "/dev/kvm (kvm_intel)";
+	if (access("/sys/module/kvm_amd", F_OK) == 0)
+		return "/dev/kvm (kvm_amd)";
+	return "/dev/kvm (neither kvm_intel nor kvm_amd: it may emulate every "
+	       "instruction, too slow for Linux)";
+}
+
+/* Say, one line each, what KVM has and lacks.  Returns whether all is there. */
+bool kvm_probe(void)
+{
+	bool all = true;
+	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return probe_line(false, "/dev/kvm", open_hint(errno));
+
+	probe_line(true, vendor(), NULL);
+	for (unsigned int i = 0; i < NR_NEEDED; i++) {
+		char fix[64];
+
+		snprintf(fix, sizeof(fix), "Linux %s or newer is needed",
+			 needed[i].since);
+		all &= probe_line(ioctl(fd, KVM_CHECK_EXTENSION,
+					needed[i].cap) > 0,
+				  needed[i].name, fix);
+	}
+	close(fd);
+	return all;
+}
+
+/* The guest physical addresses a vCPU can form: 2^MAXPHYADDR bytes. */
+uint64_t kvm_address_space(const struct kvm *kvm)
+{
+	struct { struct kvm_cpuid2 head; struct kvm_cpuid_entry2 e[256]; } id;
+
+	id.head.nent = 256;
+	if (ioctl(kvm->fd, KVM_GET_SUPPORTED_CPUID, &id) == 0)
+		for (unsigned int i = 0; i < id.head.nent; i++)
+			if (id.e[i].function == 0x80000008)
+				return 1ULL << (id.e[i].eax & 0x3f);
+	return 1ULL << 36;	/* what a CPU without the leaf has (SDM 3A 4.1.4) */
+}
+
+static int add_slot(struct kvm *kvm, uint64_t gpa, void *hva, uint64_t size,
+		    uint32_t flags)
+{
+	struct kvm_userspace_memory_region slot = {
+		.slot		 = kvm->slots,
+		.flags		 = flags,
+		.guest_phys_addr = gpa,
+		.memory_size	 = size,
+		.userspace_addr	 = (uintptr_t)hva,
+	};
+
+	if (ioctl(kvm->vm_fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0)
+		return -errno;
+	kvm->slots++;
+	return 0;
+}
+
+/* Each region of guest RAM becomes a memslot.  Returns 0 or -errno. */
+int kvm_map_ram(struct kvm *kvm, const struct memory *mem)
+{
+	int err = 0;
+
+	for (unsigned int i = 0; i < mem->nr && !err; i++)
+		err = add_slot(kvm, mem->region[i].gpa, mem->region[i].hva,
+			       mem->region[i].size, 0);
+	return err;
+}
+
+/*
+ * Let the guest read @size bytes (whole pages) at @hva without an exit, while
+ * its writes there go where all MMIO goes.  Returns 0 or -errno.
+ */
+int kvm_map_readonly(struct kvm *kvm, uint64_t gpa, void *hva, uint64_t size)
+{
+	return add_slot(kvm, gpa, hva, size, KVM_MEM_READONLY);
+}
+
+/*
+ * GSI @gsi now sends @msi, or nothing when that is NULL.  The ioctl takes the
+ * whole table each time.  Returns 0 or -errno.
+ */
+int kvm_set_route(struct kvm *kvm, unsigned int gsi, const struct msi *msi)
+{
+	struct {
+		struct kvm_irq_routing head;
+		struct kvm_irq_routing_entry entry[IOAPIC_PINS];
+	} table = { 0 };
+
+	kvm->route[gsi].valid = msi;
+	if (msi)
+		kvm->route[gsi].msi = *msi;
+
+	for (unsigned int i = 0; i < IOAPIC_PINS; i++) {
+		if (!kvm->route[i].valid)
+			continue;
+		table.entry[table.head.nr++] = (struct kvm_irq_routing_entry) {
+			.gsi = i,
+			.type = KVM_IRQ_ROUTING_MSI,
+			.u.msi.address_lo = kvm->route[i].msi.addr,
+			.u.msi.address_hi = kvm->route[i].msi.addr >> 32,
+			.u.msi.data = kvm->route[i].msi.data,
+		};
+	}
+	return ioctl(kvm->vm_fd, KVM_SET_GSI_ROUTING, &table) < 0 ? -errno : 0;
+}
+
+/* A signal on eventfd @fd becomes one edge on @gsi.  Returns 0 or -errno. */
+int kvm_irqfd(struct kvm *kvm, int fd, unsigned int gsi)
+{
+	struct kvm_irqfd irqfd = { .fd = fd, .gsi = gsi };
+
+	return ioctl(kvm->vm_fd, KVM_IRQFD, &irqfd) < 0 ? -errno : 0;
+}
+
+/*
+ * A 32-bit store of @value at @gpa becomes a signal on eventfd @fd; any other
+ * store there still comes to us.  Returns 0 or -errno.
+ */
+int kvm_ioeventfd(struct kvm *kvm, int fd, uint64_t gpa, uint32_t value)
+{
+	struct kvm_ioeventfd io = {
+		.datamatch = value,
+		.addr = gpa,
+		.len = 4,
+		.fd = fd,
+		.flags = KVM_IOEVENTFD_FLAG_DATAMATCH,
+	};
+
+	return ioctl(kvm->vm_fd, KVM_IOEVENTFD, &io) < 0 ? -errno : 0;
+}

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The options table and what each row does.  A mistake comes back as one
+ * sentence that names the option and says what would be right.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "machine/options.h"
+
+enum {	/* long options without a letter */
+	OPT_VHOST = 256, OPT_NO_VHOST, OPT_VHOSTFD, OPT_REGISTERS, OPT_STATS,
+	OPT_PROBE, OPT_VERSION,
+};
+
+static const struct option longs[] = {
+	{ "initrd",    required_argument, NULL, 'i' },
+	{ "append",    required_argument, NULL, 'a' },
+	{ "memory",    required_argument, NULL, 'm' },
+	{ "cpus",      required_argument, NULL, 'c' },
+	{ "tap",       required_argument, NULL, 'n' },
+	{ "vhost",     no_argument,	  NULL, OPT_VHOST },
+	{ "no-vhost",  no_argument,	  NULL, OPT_NO_VHOST },
+	{ "vhostfd",   required_argument, NULL, OPT_VHOSTFD },
+	{ "registers", required_argument, NULL, OPT_REGISTERS },
+	{ "stats",     no_argument,	  NULL, OPT_STATS },
+	{ "probe",     no_argument,	  NULL, OPT_PROBE },
+	{ "help",      no_argument,	  NULL, 'h' },
+	{ "version",   no_argument,	  NULL, OPT_VERSION },
+	{ NULL, 0, NULL, 0 },
+};
+
+static const char help[] =
+"usage: launcher [options] KERNEL\n"
+"Start a virtual machine whose network card is driven by vhost_net.\n"
+"\n"
+"The machine:\n"
+"  -i, --initrd FILE     initial ramdisk\n"
+"  -a, --append STRING   kernel command line, after \"console=ttyS0\"\n"
+"  -m, --memory SIZE     RAM, with K, M or G (256M)\n"
+"  -c, --cpus N          vCPUs, 1 to 254 (1)\n"
+"    launcher -m 1G -c 2 -i initrd.gz -a 'root=/dev/ram0 quiet' vmlinuz\n"
+"\n"
+"Network cards:\n"
+"  -n, --tap NAME|fd=N[,mac=AA:BB:CC:DD:EE:FF][,mtu=N][,ring=N]\n"
+"            [,vhost=on|off][,vhostfd=N]\n"
+"                        one card on this tap; may be repeated, 18 at most\n"
+"      --vhost           rings go to /dev/vhost-net, for every card that does\n"
+"                        not say vhost= itself\n"
+"      --no-vhost        they stay in user space (as when nothing is said)\n"
+"      --vhostfd N       an open /dev/vhost-net, for exactly one card; implies\n"
+"                        --vhost\n"
+"      --registers page|trap\n"
+"                        registers are read from a page without an exit, or\n"
+"                        every access goes to the launcher (page)\n"
+"    launcher --tap tap0,mtu=9000 --vhost vmlinuz\n"
+"    launcher --tap fd=3 --vhostfd 4 vmlinuz 3<>/dev/tap7 4<>/dev/vhost-net\n"
+"\n"
+"Looking inside:\n"
+"      --stats           what came back to user space, at exit and on SIGUSR1\n"
+"      --probe           what this machine has and lacks for all this\n"
+"    launcher --probe\n"
+"\n"
+"  -h, --help            this text\n"
+"      --version         the version\n"
+"\n"
+"On the console: Ctrl-A x quits, Ctrl-A h lists what else there is.\n"
+"Exit status: 0 powered off; 1 the host, 2 the command line; 3 the guest asked\n"
+"for a reset; 4 it crashed; 128+N signal N.\n";
+
+/* A whole decimal number within bounds; -1 if @s is anything else. */
+static long number(const char *s, long least, long most)
+{
+	char *end;
+	long n;
+
+	errno = 0;
+	n = strtol(s, &end, 10);
+	if (errno || !isdigit((unsigned char)*s) || *end || n < least ||
+	    n > most)
+		return -1;
+	return n;
+}
+
+static bool parse_memory(const char *s, uint64_t *bytes, char *why)
+{
+	static const char suffix[] = "KMG";
+	unsigned long long n;
+	unsigned int shift = 0;
+	char *end;
+
+	errno = 0;
+	n = strtoull(s, &end, 10);
+	if (errno || !isdigit((unsigned char)*s))
+		return refuse(why, "--memory %s: a size is needed, as in 512M", s);
+	if (*end) {
+		const char *unit = strchr(suffix, toupper((unsigned char)*end));
+
+		if (!unit || end[1])
+			return refuse(why, "--memory %s: sizes end in K, M or G, "
+				     "as in 512M", s);
+		shift = 10 * (unit - suffix + 1);
+	}
+	if (n == 0 || n > UINT64_MAX >> shift >> 1)
+		return refuse(why, "--memory %s: not a size a machine can have",
+			     s);
+	*bytes = n << shift;
+	if (*bytes % 4096)
+		return refuse(why, "--memory %s: must be a multiple of 4K", s);
+	return true;
+}
+
+static bool parse_mac(const char *s, uint8_t mac[6], char *why)
+{
+	bool ok = strlen(s) == 17;
+
+	/* sscanf() alone would take signs and spaces for digits. */
+	for (unsigned int i = 0; ok && i < 17; i++)
+		ok = i % 3 == 2 ? s[i] == ':' : isxdigit((unsigned char)s[i]);
+	if (!ok || sscanf(s, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx", &mac[0],
+			  &mac[1], &mac[2], &mac[3], &mac[4], &mac[5]) != 6)
+		return refuse(why, "--tap: mac=%s: six bytes are needed, as in "
+			     "02:00:00:00:00:01", s);
+	if (mac[0] & 1)
+		return refuse(why, "--tap: mac=%s is a multicast address; clear "
+			     "the lowest bit of its first byte", s);
+	return true;
+}
+
+static bool parse_onoff(const char *s, int *on, char *why)
+{
+	*on = strcmp(s, "on") == 0;
+	if (!*on && strcmp(s, "off") != 0)
+		return refuse(why, "--tap: vhost=%s: on or off is needed", s);
+	return true;
+}
+
+/* One NAME=VALUE of a --tap. */
+static bool parse_tap_word(struct tap_option *t, const char *name,
+			  const char *value, char *why)
+{
+	if (strcmp(name, "mac") == 0) {
+		t->has_mac = true;
+		return parse_mac(value, t->mac, why);
+	}
+	if (strcmp(name, "mtu") == 0) {
+		long n = number(value, 68, 65535);	/* virtio 1.2, 5.1.4.1 */
+
+		if (n < 0)
+			return refuse(why, "--tap: mtu=%s: 68 to 65535 is needed",
+				     value);
+		t->mtu = n;
+		return true;
+	}
+	if (strcmp(name, "ring") == 0) {
+		long n = number(value, RING_MIN, RING_MAX);
+
+		if (n < 0 || n & (n - 1))
+			return refuse(why, "--tap: ring=%s: a power of 2 from "
+				      "%d to %d is needed", value, RING_MIN,
+				      RING_MAX);
+		t->ring = n;
+		return true;
+	}
+	if (strcmp(name, "vhost") == 0)
+		return parse_onoff(value, &t->vhost, why);
+	if (strcmp(name, "vhostfd") == 0) {
+		t->vhostfd = number(value, 0, INT32_MAX);
+		if (t->vhostfd < 0)
+			return refuse(why, "--tap: vhostfd=%s: the number of an "
+				     "open descriptor is needed", value);
+		return true;
+	}
+	return refuse(why, "--tap: %s= is not known; mac, mtu, ring, vhost and "
+		     "vhostfd are", name);
+}
+
+static bool parse_tap(struct options *opt, const char *arg, char *why)
+{
+	struct tap_option *t = &opt->tap[opt->nr_taps];
+	char copy[256], *word, *rest = copy;
+
+	if (opt->nr_taps == CARDS_MAX)
+		return refuse(why, "--tap %s: one too many; the IOAPIC has pins "
+			     "for %d cards", arg, CARDS_MAX);
+	if (strlen(arg) >= sizeof(copy))
+		return refuse(why, "--tap: %zu characters are too many",
+			     strlen(arg));
+	strcpy(copy, arg);
+	*t = (struct tap_option) {
+		.fd = -1, .vhost = -1, .vhostfd = -1, .ring = 256,
+	};
+
+	word = strsep(&rest, ",");
+	if (strncmp(word, "fd=", 3) == 0) {
+		t->fd = number(word + 3, 0, INT32_MAX);
+		if (t->fd < 0)
+			return refuse(why, "--tap %s: the number of an open tap "
+				     "descriptor is needed, as in fd=3", word);
+	} else if (!*word || strlen(word) >= IFNAMSIZ || strpbrk(word, "/= ")) {
+		return refuse(why, "--tap %s: the first word is a tap's name (up "
+			     "to %d characters) or fd=N", arg, IFNAMSIZ - 1);
+	} else {
+		strcpy(t->name, word);
+	}
+
+	while ((word = strsep(&rest, ","))) {
+		char *value = strchr(word, '=');
+
+		if (!value)
+			return refuse(why, "--tap: \"%s\" is not NAME=VALUE", word);
+		*value++ = '\0';
+		if (!parse_tap_word(t, word, value, why))
+			return false;
+	}
+	if (t->vhost == 0 && t->vhostfd >= 0)
+		return refuse(why, "--tap %s: vhost=off and vhostfd= contradict "
+			     "each other; leave one out", arg);
+	opt->nr_taps++;
+	return true;
+}
+
+/*
+ * --vhost, --no-vhost and --vhostfd speak for the cards that do not say
+ * themselves, wherever they stand on the line; so they are applied at the end.
+ */
+static bool apply_vhost(struct options *opt, int vhost, int vhostfd,
+		       char *why)
+{
+	if (vhostfd >= 0) {
+		if (vhost == 0)
+			return refuse(why, "--vhostfd implies --vhost; leave out "
+				     "--no-vhost");
+		if (opt->nr_taps != 1)
+			return refuse(why, "--vhostfd is for exactly one card, "
+				     "and there are %u; say vhostfd=N in each "
+				     "--tap", opt->nr_taps);
+		if (opt->tap[0].vhostfd >= 0)
+			return refuse(why, "--vhostfd and vhostfd= name the same "
+				     "card's descriptor twice; leave one out");
+		if (opt->tap[0].vhost == 0)
+			return refuse(why, "--vhostfd and vhost=off contradict "
+				     "each other; leave one out");
+		opt->tap[0].vhostfd = vhostfd;
+	}
+	for (unsigned int i = 0; i < opt->nr_taps; i++) {
+		struct tap_option *t = &opt->tap[i];
+
+		if (t->vhostfd >= 0)
+			t->vhost = 1;
+		else if (t->vhost < 0)
+			t->vhost = vhost == 1;
+	}
+	return true;
+}
+
+static bool check_descriptors(const struct options *opt, char *why)
+{
+	int seen[2 * CARDS_MAX];
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < opt->nr_taps; i++) {
+		seen[n++] = opt->tap[i].fd;
+		seen[n++] = opt->tap[i].vhostfd;
+	}
+	for (unsigned int i = 0; i < n; i++)
+		for (unsigned int j = 0; j < i; j++)
+			if (seen[i] >= 0 && seen[i] == seen[j])
+				return refuse(why, "--tap: descriptor %d is given "
+					     "twice; each has one use", seen[i]);
+	return true;
+}
+
+/*
+ * Fill @opt from the command line.  OPTIONS_WRONG leaves one sentence in @why,
+ * without a newline.
+ */
+enum options_result options_parse(struct options *opt, int argc, char **argv,
+				  char why[static WHY_MAX])
+{
+	int o, vhost = -1, vhostfd = -1;
+	long n;
+
+	*opt = (struct options) {
+		.append = "", .memory = 256ULL << 20, .cpus = 1,
+	};
+	optind = 0;			/* start anew: tests parse many lines */
+	opterr = 0;
+	while ((o = getopt_long(argc, argv, ":i:a:m:c:n:h", longs, NULL)) != -1)
+		switch (o) {
+		case 'i':
+			opt->initrd = optarg;
+			break;
+		case 'a':
+			opt->append = optarg;
+			break;
+		case 'm':
+			if (!parse_memory(optarg, &opt->memory, why))
+				return OPTIONS_WRONG;
+			break;
+		case 'c':
+			n = number(optarg, 1, 254);
+			if (n < 0) {
+				refuse(why, "--cpus %s: 1 to 254 is needed",
+				      optarg);
+				return OPTIONS_WRONG;
+			}
+			opt->cpus = n;
+			break;
+		case 'n':
+			if (!parse_tap(opt, optarg, why))
+				return OPTIONS_WRONG;
+			break;
+		case OPT_VHOST:
+		case OPT_NO_VHOST:
+			if (vhost == (o == OPT_NO_VHOST)) {
+				refuse(why, "--vhost and --no-vhost contradict "
+				      "each other; leave one out");
+				return OPTIONS_WRONG;
+			}
+			vhost = o == OPT_VHOST;
+			break;
+		case OPT_VHOSTFD:
+			vhostfd = number(optarg, 0, INT32_MAX);
+			if (vhostfd < 0) {
+				refuse(why, "--vhostfd %s: the number of an open "
+				      "descriptor is needed", optarg);
+				return OPTIONS_WRONG;
+			}
+			break;
+		case OPT_REGISTERS:
+			opt->trap_registers = strcmp(optarg, "trap") == 0;
+			if (!opt->trap_registers && strcmp(optarg, "page")) {
+				refuse(why, "--registers %s: page or trap is "
+				      "needed", optarg);
+				return OPTIONS_WRONG;
+			}
+			break;
+		case OPT_STATS:
+			opt->stats = true;
+			break;
+		case OPT_PROBE:
+			opt->probe = true;
+			break;
+		case 'h':
+			fputs(help, stdout);
+			return OPTIONS_DONE;
+		case OPT_VERSION:
+			puts("launcher " LAUNCHER_VERSION);
+			return OPTIONS_DONE;
+		case ':':
+			refuse(why, "%s needs a value; see --help",
+			      argv[optind - 1]);
+			return OPTIONS_WRONG;
+		default:
+			/* A letter may be one of several, as in -xh. */
+			if (optopt && optopt != 'h' && optopt < 256)
+				refuse(why, "-%c is not an option; see --help",
+				       optopt);
+			else
+				refuse(why, "%s is not an option; see --help",
+				       argv[optind - 1]);
+			return OPTIONS_WRONG;
+		}
+
+	if (!apply_vhost(opt, vhost, vhostfd, why) ||
+	    !check_descriptors(opt, why))
+		return OPTIONS_WRONG;
+	if (opt->probe)
+		return OPTIONS_RUN;
+	if (optind == argc) {
+		refuse(why, "which KERNEL? an x86-64 bzImage is needed, as in "
+		      "/boot/vmlinuz-*; see --help");
+		return OPTIONS_WRONG;
+	}
+	if (optind + 1 < argc) {
+		refuse(why, "one KERNEL is enough; \"%s\" is left over (words "
+		      "for the kernel go in --append)", argv[optind + 1]);
+		return OPTIONS_WRONG;
+	}
+	opt->kernel = argv[optind];
+	return OPTIONS_RUN;
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the card offers, what combinations of that it lets a driver have, and
+ * when its rings go to the backend and come back.
+ */
+#include <stddef.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <linux/virtio_ids.h>
+#include <linux/virtio_ring.h>
+
+#include "machine/uapi.h"
+#include "virtio/net.h"
+
+/*
+ * Offloads.  A tap always takes what the guest may hand over (HOST_*), and is
+ * told what the guest takes (GUEST_*), so all of it can be offered.
+ */
+#define OFFLOADS (FEATURE(VIRTIO_NET_F_CSUM)	   | \
+		  FEATURE(VIRTIO_NET_F_HOST_TSO4)  | \
+		  FEATURE(VIRTIO_NET_F_HOST_TSO6)  | \
+		  FEATURE(VIRTIO_NET_F_HOST_ECN)   | \
+		  FEATURE(VIRTIO_NET_F_GUEST_CSUM) | \
+		  FEATURE(VIRTIO_NET_F_GUEST_TSO4) | \
+		  FEATURE(VIRTIO_NET_F_GUEST_TSO6) | \
+		  FEATURE(VIRTIO_NET_F_GUEST_ECN))
+
+#define USO	 (FEATURE(VIRTIO_NET_F_HOST_USO)    | \
+		  FEATURE(VIRTIO_NET_F_GUEST_USO4)  | \
+		  FEATURE(VIRTIO_NET_F_GUEST_USO6))
+
+/*
+ * About rings: the backend does these, or not.  Left out on purpose: 24
+ * NOTIFY_ON_EMPTY and 27 ANY_LAYOUT are of the time before VERSION_1, 26 means
+ * dirty logging to vhost, 33 ACCESS_PLATFORM would need an IOTLB server, 38
+ * NOTIFICATION_DATA does not fit ioeventfds that match one value, and 40
+ * RING_RESET no virtio-mmio driver can use.
+ */
+#define RINGS	 (FEATURE(VIRTIO_F_VERSION_1)		| \
+		  FEATURE(VIRTIO_NET_F_MRG_RXBUF)	| \
+		  FEATURE(VIRTIO_RING_F_INDIRECT_DESC)	| \
+		  FEATURE(VIRTIO_RING_F_EVENT_IDX)	| \
+		  FEATURE(VIRTIO_F_IN_ORDER))
+
+/* 5.1.3.1: the first needs one of the second. */
+static const struct { uint64_t feature, needs; } dependency[] = {
+	{ FEATURE(VIRTIO_NET_F_HOST_TSO4),  FEATURE(VIRTIO_NET_F_CSUM) },
+	{ FEATURE(VIRTIO_NET_F_HOST_TSO6),  FEATURE(VIRTIO_NET_F_CSUM) },
+	{ FEATURE(VIRTIO_NET_F_HOST_USO),   FEATURE(VIRTIO_NET_F_CSUM) },
+	{ FEATURE(VIRTIO_NET_F_HOST_ECN),   FEATURE(VIRTIO_NET_F_HOST_TSO4) |
+					    FEATURE(VIRTIO_NET_F_HOST_TSO6) },
+	{ FEATURE(VIRTIO_NET_F_GUEST_TSO4), FEATURE(VIRTIO_NET_F_GUEST_CSUM) },
+	{ FEATURE(VIRTIO_NET_F_GUEST_TSO6), FEATURE(VIRTIO_NET_F_GUEST_CSUM) },
+	{ FEATURE(VIRTIO_NET_F_GUEST_USO4), FEATURE(VIRTIO_NET_F_GUEST_CSUM) },
+	{ FEATURE(VIRTIO_NET_F_GUEST_USO6), FEATURE(VIRTIO_NET_F_GUEST_CSUM) },
+	{ FEATURE(VIRTIO_NET_F_GUEST_ECN),  FEATURE(VIRTIO_NET_F_GUEST_TSO4) |
+					    FEATURE(VIRTIO_NET_F_GUEST_TSO6) },
+};
+
+static struct net *net_of(struct mmio *m)
+{
+	return (struct net *)((char *)m - offsetof(struct net, mmio));
+}
+
+static bool features_ok(struct mmio *m, uint64_t features)
+{
+	(void)m;
+	for (unsigned int i = 0;
+	     i < sizeof(dependency) / sizeof(dependency[0]); i++)
+		if (features & dependency[i].feature &&
+		    !(features & dependency[i].needs))
+			return false;
+	return true;
+}
+
+/* Queue @q by our addresses; mmio.c has checked that all of it is in RAM. */
+static struct net_ring ring_of(const struct mmio *m, const struct mmio_queue *q)
+{
+	uint64_t n = q->num;
+
+	return (struct net_ring) {
+		.num = n,
+		.desc = guest_ptr(m->mem, q->desc,
+				  n * sizeof(struct vring_desc)),
+		.avail = guest_ptr(m->mem, q->driver, 2 * (3 + n)),
+		.used = guest_ptr(m->mem, q->device,
+				  2 * 3 + n * sizeof(struct vring_used_elem)),
+	};
+}
+
+static const char *start(struct mmio *m)
+{
+	struct net *net = net_of(m);
+	int err;
+
+	for (unsigned int i = 0; i < NET_RINGS; i++)
+		net->ring[i] = ring_of(m, &m->queue[i]);
+	if (net->unplugged)
+		return NULL;	/* a card without a cable: link down, no more */
+
+	err = net->backend->ops->start(net->backend, net->ring, m->accepted);
+	if (err)
+		return strerror(-err);
+	net->started = true;
+	return NULL;
+}
+
+static void stop(struct mmio *m)
+{
+	struct net *net = net_of(m);
+
+	if (net->started)
+		net->backend->ops->stop(net->backend, net->ring);
+	net->started = false;
+}
+
+/* A kick that no ioeventfd took: pass it on. */
+static void notify(struct mmio *m, unsigned int queue)
+{
+	eventfd_write(net_of(m)->kick_fd[queue], 1);
+}
+
+static const struct mmio_ops net_ops = {
+	.features_ok = features_ok,
+	.start = start,
+	.stop = stop,
+	.notify = notify,
+};
+
+static void set_link_status(struct net *net)
+{
+	uint16_t status = net->link_up ? VIRTIO_NET_S_LINK_UP : 0;
+
+	mmio_set_config(&net->mmio, offsetof(struct virtio_net_config, status),
+			&status, sizeof(status));
+}
+
+/* The cable is in and the other side is up, or not.  Tells the driver. */
+void net_set_link(struct net *net, bool up)
+{
+	if (net->link_up == up)
+		return;
+	net->link_up = up;
+	set_link_status(net);
+}
+
+/* The tap is gone for good: stop the backend, link down.  The card stays. */
+void net_unplug(struct net *net)
+{
+	stop(&net->mmio);
+	net->unplugged = true;
+	net_set_link(net, false);
+}
+
+/*
+ * Set up a card with address @mac, an MTU of @mtu bytes (0: nothing is said of
+ * it), and UDP segmentation if @uso.  The caller has filled in net->backend,
+ * kick_fd, and of net->mmio: mem, name, irq_fd, page and queue_num_max.
+ */
+void net_init(struct net *net, const uint8_t mac[6], unsigned int mtu, bool uso)
+{
+	struct virtio_net_config config = {
+		.status = VIRTIO_NET_S_LINK_UP,
+		.mtu = mtu,
+	};
+	struct mmio *m = &net->mmio;
+
+	memcpy(config.mac, mac, sizeof(config.mac));
+	memcpy(m->config, &config,
+	       offsetof(struct virtio_net_config, speed));
+	net->link_up = true;
+
+	m->ops = &net_ops;
+	m->device_id = VIRTIO_ID_NET;
+	m->nr_queues = NET_RINGS;
+	m->offered = OFFLOADS | (uso ? USO : 0) |
+		     (RINGS & net->backend->features) |
+		     FEATURE(VIRTIO_NET_F_MAC) | FEATURE(VIRTIO_NET_F_STATUS) |
+		     (mtu ? FEATURE(VIRTIO_NET_F_MTU) : 0);
+	mmio_init(m);
+}

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Building a card, and what happens to it when its tap or one of its rings
+ * goes away.  Draws on everything; see card.h for the picture.
+ */
+#include <err.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <linux/virtio_mmio.h>
+
+#include "machine/card.h"
+#include "machine/machine.h"
+
+#define PAGE	0x1000U
+
+/* Where card @index's MagicValue is: MMIO_PAGED before a page boundary. */
+static uint64_t window_gpa(unsigned int index)
+{
+	return GPA_WINDOWS + index * CARD_WINDOW_STEP + PAGE - MMIO_PAGED;
+}
+
+/* What ACPI says of card @index. */
+struct acpi_device card_describe(unsigned int index)
+{
+	return (struct acpi_device) {
+		.gpa = window_gpa(index),
+		.size = MMIO_WINDOW,
+		.gsi = CARD_FIRST_GSI + index,
+	};
+}
+
+/*
+ * ---- the address on its label ----
+ */
+
+/* FNV-1a, 64 bits: short, and spreads what differs in one letter. */
+static uint64_t hash(uint64_t h, const char *s)
+{
+	while (*s)
+		h = (h ^ (uint8_t)*s++) * 0x100000001b3ULL;
+	return h;
+}
+
+/*
+ * A MAC address that the same tap on the same machine always gets, so that a
+ * guest keeps its interface's name, and that another machine does not.  The
+ * first byte says: made up here (locally administered), one receiver.
+ */
+void card_default_mac(const char *tap, const char *machine_id, uint8_t mac[6])
+{
+	uint64_t h = hash(hash(0xcbf29ce484222325ULL, machine_id), tap);
+
+	h ^= h >> 32;
+	for (unsigned int i = 0; i < 6; i++)
+		mac[i] = h >> (8 * i);
+	mac[0] = (mac[0] & ~1) | 2;
+}
+
+/* See machine-id(5); the host's name will do where there is none. */
+static void read_machine_id(char *id, size_t size)
+{
+	FILE *f = fopen("/etc/machine-id", "re");
+
+	id[0] = '\0';
+	if (f) {
+		if (!fgets(id, size, f))
+			id[0] = '\0';
+		fclose(f);
+	}
+	if (!id[0])
+		gethostname(id, size - 1);
+	id[size - 1] = '\0';
+}
+
+/*
+ * ---- when something goes away ----
+ */
+
+/* The tap's state may have changed: what the guest sees follows it. */
+void card_link_changed(struct card *card)
+{
+	enum tap_link link;
+
+	if (card->net.unplugged)
+		return;
+	link = tap_link(&card->tap);
+	if (link == TAP_GONE) {
+		warnx("%s: the tap is gone; link down, the machine runs on",
+		      card->name);
+		net_unplug(&card->net);
+	} else {
+		net_set_link(&card->net, link == TAP_UP);
+	}
+}
+
+/*
+ * vhost signalled an error.  It keeps the backend and would signal again with
+ * every kick, so the ring stops here: because the tap is gone, or else because
+ * the guest broke it.
+ */
+static void on_ring_error(void *ctx)
+{
+	struct ring_watch *w = ctx;
+	struct card *card = w->card;
+	struct net *net = &card->net;
+	unsigned int index = w - card->err;
+	char why[WHY_MAX];
+	eventfd_t n;
+
+	/* Empty: it was of a ring that has been stopped since. */
+	if (eventfd_read(w->watch.fd, &n) < 0 || !net->started)
+		return;
+	card_link_changed(card);
+	if (net->unplugged)
+		return;
+	net->mmio.ops->stop(&net->mmio);
+	vhost_net_blame(&net->ring[index], index, why);
+	mmio_broken(&net->mmio, why);
+}
+
+/*
+ * ---- building ----
+ */
+
+static int new_eventfd(void)
+{
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	if (fd < 0)
+		err(1, "eventfd");
+	return fd;
+}
+
+static void open_tap(struct card *card, const struct tap_option *opt)
+{
+	char why[WHY_MAX];
+	bool ok = opt->fd >= 0 ? tap_adopt(&card->tap, opt->fd, why) :
+				 tap_open(&card->tap, opt->name, why);
+
+	if (!ok)
+		errx(1, "--tap: %s", why);
+}
+
+static void open_backend(struct machine *m, struct card *card,
+			 const struct tap_option *opt)
+{
+	char why[WHY_MAX];
+
+	if (!opt->vhost)
+		errx(2, "--tap %s: there is no user-space backend yet; add "
+		     "--vhost", card->tap.name);
+	if (!vhost_net_create(&card->vhost, opt->vhostfd, &card->tap,
+			      &m->memory, card->net.kick_fd, card->call_fd,
+			      why))
+		errx(1, "--vhost: %s", why);
+	card->net.backend = &card->vhost.backend;
+
+	for (unsigned int i = 0; i < NET_RINGS; i++) {
+		struct ring_watch *w = &card->err[i];
+
+		w->card = card;
+		w->watch = (struct watch) {
+			card->vhost.err_fd[i], on_ring_error, w,
+		};
+		if (loop_watch(&m->loop, &w->watch, EPOLLIN) < 0)
+			err(1, "%s: epoll", card->name);
+	}
+}
+
+static void check(const struct card *card, const char *step, int result)
+{
+	if (result < 0)
+		errx(1, "%s: %s: %s", card->name, step, strerror(-result));
+}
+
+/* call_fds to the guest's interrupt pin; both rings share it. */
+static void wire_interrupt(struct machine *m, struct card *card,
+			   unsigned int gsi)
+{
+	for (unsigned int i = 0; i < NET_RINGS; i++)
+		check(card, "KVM_IRQFD",
+		      kvm_irqfd(&m->kvm, card->call_fd[i], gsi));
+	ioapic_attach(&m->ioapic, gsi, card->call_fd[NET_RX]);
+}
+
+/*
+ * Stores that never reach us: kicks, and the ACK of used buffers, which has
+ * nothing to do since that bit stays (see virtio/mmio.h).  An eventfd that
+ * nobody reads is the cheapest place for it to end.
+ */
+static void wire_stores(struct machine *m, struct card *card, uint64_t gpa)
+{
+	for (unsigned int i = 0; i < NET_RINGS; i++)
+		check(card, "KVM_IOEVENTFD",
+		      kvm_ioeventfd(&m->kvm, card->net.kick_fd[i],
+				    gpa + VIRTIO_MMIO_QUEUE_NOTIFY, i));
+	check(card, "KVM_IOEVENTFD",
+	      kvm_ioeventfd(&m->kvm, new_eventfd(),
+			    gpa + VIRTIO_MMIO_INTERRUPT_ACK,
+			    VIRTIO_MMIO_INT_VRING));
+}
+
+/* The page that the guest reads its registers from. */
+static void wire_page(struct machine *m, struct card *card, uint64_t gpa)
+{
+	void *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (page == MAP_FAILED)
+		err(1, "%s: register page", card->name);
+	check(card, "KVM_MEM_READONLY",
+	      kvm_map_readonly(&m->kvm, gpa + MMIO_PAGED, page, PAGE));
+	card->net.mmio.page = page;
+}
+
+/*
+ * Make card @index as opt.tap[@index] says, and put it on the machine's bus.
+ * Ends with one line and status 1 if the host cannot.
+ */
+void card_create(struct machine *m, unsigned int index)
+{
+	const struct tap_option *opt = &m->opt.tap[index];
+	struct card *card = &m->card[index];
+	struct mmio *mmio = &card->net.mmio;
+	uint64_t gpa = window_gpa(index);
+	char id[64], tap_name[IFNAMSIZ];
+	uint8_t mac[6];
+
+	open_tap(card, opt);
+	memcpy(tap_name, card->tap.name, sizeof(tap_name));
+	snprintf(card->name, sizeof(card->name), "card %u (%s)", index,
+		 tap_name);
+	for (unsigned int i = 0; i < NET_RINGS; i++) {
+		card->net.kick_fd[i] = new_eventfd();
+		card->call_fd[i] = new_eventfd();
+	}
+	open_backend(m, card, opt);
+
+	if (!m->opt.trap_registers) {
+		wire_page(m, card, gpa);
+		wire_stores(m, card, gpa);
+	}
+	wire_interrupt(m, card, CARD_FIRST_GSI + index);
+
+	mmio->mem = &m->memory;
+	mmio->name = card->name;
+	mmio->irq_fd = card->call_fd[NET_RX];
+	mmio->queue_num_max = opt->ring;
+	read_machine_id(id, sizeof(id));
+	if (!tap_own_mac(&card->tap, mac))
+		card_default_mac(tap_name, id, mac);
+	net_init(&card->net, opt->has_mac ? opt->mac : mac,
+		 opt->mtu ? opt->mtu : tap_mtu(&card->tap), card->tap.has_uso);
+	card_link_changed(card);
+
+	bus_add(&m->mmio, gpa, MMIO_WINDOW, mmio_io, mmio);
+}
+
+/*
+ * ---- --stats ----
+ */
+
+/*
+ * The accesses that reached the launcher, by register.  Not those that ended
+ * in a page or an eventfd: that they are missing here is the point.
+ */
+void card_print_counts(const struct card *card, FILE *out)
+{
+	static const char *const phase[] = { "before DRIVER_OK",
+					     "after DRIVER_OK" };
+	const struct mmio *m = &card->net.mmio;
+
+	fprintf(out, "%s: registers that reached the launcher\n", card->name);
+	for (unsigned int p = 0; p < 2; p++) {
+		const struct mmio_counts *c = &m->counts[p];
+		uint64_t reads = 0, writes = 0;
+
+		for (unsigned int r = 0; r < MMIO_REGISTERS; r++) {
+			const char *name = mmio_register_name(r);
+
+			reads += c->read[r];
+			writes += c->write[r];
+			if (c->read[r] || c->write[r])
+				fprintf(out, "  %-18s %8llu reads %8llu writes"
+					"  %s\n", name ? name : "(reserved)",
+					(unsigned long long)c->read[r],
+					(unsigned long long)c->write[r],
+					phase[p]);
+		}
+		fprintf(out, "  %-18s %8llu reads %8llu writes  %s\n", "total",
+			(unsigned long long)reads, (unsigned long long)writes,
+			phase[p]);
+	}
+	if (m->broken_count)
+		fprintf(out, "  broken and stopped %8llu times\n",
+			(unsigned long long)m->broken_count);
+}

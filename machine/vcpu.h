@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Virtual CPUs: one thread each, running the guest until it touches something
+ * KVM cannot answer.
+ */
+#ifndef MACHINE_VCPU_H
+#define MACHINE_VCPU_H
+
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct kvm_run;
+struct machine;
+
+#define VCPU_EXITS_MAX 64		/* KVM's exit reasons are below this */
+
+struct vcpu {
+	int fd;
+	unsigned int id;		/* its APIC id, too */
+	struct kvm_run *run;
+	struct machine *machine;
+	pthread_t thread;
+	uint64_t exits[VCPU_EXITS_MAX];	/* returns of KVM_RUN, by reason */
+	uint64_t interrupted;		/* returns because of a signal */
+};
+
+void vcpus_create(struct machine *m, uint64_t entry, uint64_t boot_params);
+void vcpus_start(struct machine *m);
+void vcpus_stop(struct machine *m);
+void vcpu_print_exits(const struct machine *m, FILE *out);
+
+#endif

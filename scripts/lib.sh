@@ -29,29 +29,45 @@ as_root() {
 	fi
 }
 
+# lacking PKG...: those that are not installed, each after a space.
+lacking() {
+	for package; do
+		dpkg -s "$package" 2>/dev/null | grep -q '^Status: .* installed' ||
+			printf ' %s' "$package"
+	done
+}
+
 # need_packages PKG...: make sure that they are installed, or say what to do.
 # Elsewhere than on Debian and its like nobody but the user can tell.
 need_packages() {
-	missing=
 	[ -z "${HAVE_PACKAGES:-}" ] || return 0
 	is_debian || die "please install what Debian calls $*;" \
 		"then set HAVE_PACKAGES=yes"
-	for package; do
-		dpkg -s "$package" 2>/dev/null | grep -q '^Status: .* installed' ||
-			missing="$missing $package"
-	done
-	[ -n "$missing" ] || return 0
-
+	[ -n "$(lacking "$@")" ] || return 0
 	[ "$(id -u)" = 0 ] || command -v sudo >/dev/null ||
-		die "not root and no sudo; please run: apt-get install$missing"
+		die "not root and no sudo; please run: apt-get install$(lacking "$@")"
+
+	# One of us at a time, and whoever waited may find the work done.
+	mkdir -p "$cache_dir"
+	exec 8>"$cache_dir/.packages.lock"
+	flock 8
+	missing=$(lacking "$@")
+	[ -z "$missing" ] || install_missing
+	exec 8>&-
+}
+
+# First as things are; then with fresh lists, which may be stale or absent.
+# Somebody else's apt may be at work: wait for it.
+install_missing() {
 	say "installing$missing"
 	# Word splitting is meant: $missing is a list.
 	# shellcheck disable=SC2086
-	set -- apt-get install -y -q --no-install-recommends $missing
-	# First as things are; then with fresh lists, which may be stale or absent.
-	as_root env DEBIAN_FRONTEND=noninteractive "$@" >/dev/null 2>&1 && return
-	as_root apt-get update -q >&2 || die "apt-get update failed"
-	as_root env DEBIAN_FRONTEND=noninteractive "$@" >&2 ||
+	set -- apt-get install -y -q --no-install-recommends \
+		-o DPkg::Lock::Timeout=300 $missing
+	as_root env DEBIAN_FRONTEND=noninteractive "$@" >/dev/null 2>&1 8>&- &&
+		return
+	as_root apt-get update -q >&2 8>&- || die "apt-get update failed"
+	as_root env DEBIAN_FRONTEND=noninteractive "$@" >&2 8>&- ||
 		die "could not install:$missing"
 }
 

@@ -12,6 +12,7 @@
  *   machine/boot.c      a Linux kernel's way into memory
  *   machine/card.h      the network card's place in all this
  *   virtio/mmio.h       its registers; virtio/net.h, what kind of card it is
+ *   virtio/net-user.h   its packets, moved by this program
  *   vhost/net.h         how its rings get to the kernel, and back
  */
 #include <err.h>

@@ -99,33 +99,47 @@ void card_link_changed(struct card *card)
 }
 
 /*
+ * Ring @index cannot go on: because the tap is gone, or else because the guest
+ * broke it, and @why says how.  NULL: its memory may tell.
+ */
+static void ring_failed(void *ctx, unsigned int index, const char *why)
+{
+	struct card *card = ctx;
+	struct net *net = &card->net;
+	char said[WHY_MAX];
+
+	card_link_changed(card);
+	if (net->unplugged)
+		return;
+	net->mmio.ops->stop(&net->mmio);
+	net_blame(&net->ring[index], index, why, said);
+	mmio_broken(&net->mmio, said);
+}
+
+/*
  * vhost signalled an error.  It keeps the backend and would signal again with
- * every kick, so the ring stops here: because the tap is gone, or else because
- * the guest broke it.
+ * every kick, so the ring stops here.
  */
 static void on_ring_error(void *ctx)
 {
 	struct ring_watch *w = ctx;
 	struct card *card = w->card;
-	struct net *net = &card->net;
-	unsigned int index = w - card->err;
-	char why[WHY_MAX];
 	eventfd_t n;
 
 	/* Empty: it was of a ring that has been stopped since. */
-	if (eventfd_read(w->watch.fd, &n) < 0 || !net->started)
-		return;
-	card_link_changed(card);
-	if (net->unplugged)
-		return;
-	net->mmio.ops->stop(&net->mmio);
-	vhost_net_blame(&net->ring[index], index, why);
-	mmio_broken(&net->mmio, why);
+	if (eventfd_read(w->watch.fd, &n) == 0 && card->net.started)
+		ring_failed(card, w - card->err, NULL);
 }
 
 /*
  * ---- building ----
  */
+
+static void check(const struct card *card, const char *step, int result)
+{
+	if (result < 0)
+		errx(1, "%s: %s: %s", card->name, step, strerror(-result));
+}
 
 static int new_eventfd(void)
 {
@@ -146,14 +160,11 @@ static void open_tap(struct card *card, const struct tap_option *opt)
 		errx(1, "--tap: %s", why);
 }
 
-static void open_backend(struct machine *m, struct card *card,
-			 const struct tap_option *opt)
+static void open_vhost(struct machine *m, struct card *card,
+		       const struct tap_option *opt)
 {
 	char why[WHY_MAX];
 
-	if (!opt->vhost)
-		errx(2, "--tap %s: there is no user-space backend yet; add "
-		     "--vhost", card->tap.name);
 	if (!vhost_net_create(&card->vhost, opt->vhostfd, &card->tap,
 			      &m->memory, card->net.kick_fd, card->call_fd,
 			      why))
@@ -167,30 +178,66 @@ static void open_backend(struct machine *m, struct card *card,
 		w->watch = (struct watch) {
 			card->vhost.err_fd[i], on_ring_error, w,
 		};
-		if (loop_watch(&m->loop, &w->watch, EPOLLIN) < 0)
-			err(1, "%s: epoll", card->name);
+		check(card, "epoll", loop_watch(&m->loop, &w->watch, EPOLLIN));
 	}
 }
 
-static void check(const struct card *card, const char *step, int result)
+static void open_user(struct machine *m, struct card *card)
 {
-	if (result < 0)
-		errx(1, "%s: %s: %s", card->name, step, strerror(-result));
+	check(card, "the user-space backend",
+	      net_user_create(&card->user, &m->loop, &card->tap, &m->memory,
+			      card->net.kick_fd, card->call_fd));
+	card->user.failed = ring_failed;
+	card->user.ctx = card;
+	card->net.backend = &card->user.backend;
 }
 
-/* call_fds to the guest's interrupt pin; both rings share it. */
-static void wire_interrupt(struct machine *m, struct card *card,
-			   unsigned int gsi)
+static void deliver_relayed(void *ctx)
 {
-	for (unsigned int i = 0; i < NET_RINGS; i++)
-		check(card, "KVM_IRQFD",
-		      kvm_irqfd(&m->kvm, card->call_fd[i], gsi));
-	ioapic_attach(&m->ioapic, gsi, card->call_fd[NET_RX]);
+	mmio_used(ctx);
+}
+
+static void deliver(void *ctx)
+{
+	struct mmio *mmio = ctx;
+
+	eventfd_write(mmio->irq_fd, 1);
+}
+
+/*
+ * The way from each ring's call_fd to the guest's interrupt pin, which both
+ * share: an irqfd, or through the main loop (machine/call.h) to another one.
+ */
+static void wire_interrupt(struct machine *m, struct card *card,
+			   unsigned int gsi, unsigned int tx_delay)
+{
+	struct mmio *mmio = &card->net.mmio;
+
+	mmio->relayed = m->opt.relay_interrupts;
+	mmio->irq_fd = mmio->relayed ? new_eventfd() : card->call_fd[NET_RX];
+	check(card, "KVM_IRQFD", kvm_irqfd(&m->kvm, mmio->irq_fd, gsi));
+	ioapic_attach(&m->ioapic, gsi, mmio->irq_fd);
+
+	for (unsigned int i = 0; i < NET_RINGS; i++) {
+		unsigned int delay = i == NET_TX ? tx_delay : 0;
+
+		if (card->call_fd[i] == mmio->irq_fd)
+			continue;
+		if (!mmio->relayed && !delay)
+			check(card, "KVM_IRQFD",
+			      kvm_irqfd(&m->kvm, card->call_fd[i], gsi));
+		else
+			check(card, "epoll",
+			      call_watch(&card->call[i], &m->loop,
+					 card->call_fd[i], delay,
+					 mmio->relayed ? deliver_relayed :
+							 deliver, mmio));
+	}
 }
 
 /*
  * Stores that never reach us: kicks, and the ACK of used buffers, which has
- * nothing to do since that bit stays (see virtio/mmio.h).  An eventfd that
+ * nothing to do as long as that bit stays (see virtio/mmio.h).  An eventfd that
  * nobody reads is the cheapest place for it to end.
  */
 static void wire_stores(struct machine *m, struct card *card, uint64_t gpa)
@@ -199,6 +246,8 @@ static void wire_stores(struct machine *m, struct card *card, uint64_t gpa)
 		check(card, "KVM_IOEVENTFD",
 		      kvm_ioeventfd(&m->kvm, card->net.kick_fd[i],
 				    gpa + VIRTIO_MMIO_QUEUE_NOTIFY, i));
+	if (card->net.mmio.relayed)
+		return;
 	check(card, "KVM_IOEVENTFD",
 	      kvm_ioeventfd(&m->kvm, new_eventfd(),
 			    gpa + VIRTIO_MMIO_INTERRUPT_ACK,
@@ -239,17 +288,19 @@ void card_create(struct machine *m, unsigned int index)
 		card->net.kick_fd[i] = new_eventfd();
 		card->call_fd[i] = new_eventfd();
 	}
-	open_backend(m, card, opt);
+	if (opt->vhost)
+		open_vhost(m, card, opt);
+	else
+		open_user(m, card);
 
+	wire_interrupt(m, card, CARD_FIRST_GSI + index, opt->tx_delay);
 	if (!m->opt.trap_registers) {
 		wire_page(m, card, gpa);
 		wire_stores(m, card, gpa);
 	}
-	wire_interrupt(m, card, CARD_FIRST_GSI + index);
 
 	mmio->mem = &m->memory;
 	mmio->name = card->name;
-	mmio->irq_fd = card->call_fd[NET_RX];
 	mmio->queue_num_max = opt->ring;
 	read_machine_id(id, sizeof(id));
 	if (!tap_own_mac(&card->tap, mac))

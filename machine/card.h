@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One network card as the guest's hardware: where the machine, the virtio
- * device and the vhost backend meet.  They know nothing of each other; what
+ * device and its backend meet.  They know nothing of each other; what
  * joins them is eventfds and the memory table.
  *
  * Card i has pin 6 + i of the IOAPIC and 8 KiB of addresses to itself:
@@ -27,12 +27,14 @@
 #include <stdio.h>
 
 #include "machine/acpi.h"
+#include "machine/call.h"
 #include "machine/link.h"
 #include "machine/loop.h"
 #include "machine/options.h"
 #include "machine/tap.h"
 #include "vhost/net.h"
 #include "virtio/net.h"
+#include "virtio/net-user.h"
 
 #define CARD_WINDOW_STEP	0x2000
 #define CARD_FIRST_GSI		6
@@ -42,10 +44,12 @@ struct machine;
 struct card {
 	char name[IFNAMSIZ + 16];	/* "card 0 (tap0)", for messages */
 	struct tap tap;
-	struct vhost_net vhost;
+	struct vhost_net vhost;		/* one of these two is used */
+	struct net_user user;
 	struct net net;
 	int call_fd[NET_RINGS];
-	struct ring_watch {		/* err_fd of each ring */
+	struct call call[NET_RINGS];	/* of those that KVM does not watch */
+	struct ring_watch {		/* vhost's err_fd of each ring */
 		struct watch watch;
 		struct card *card;
 	} err[NET_RINGS];

@@ -13,8 +13,8 @@
 #include "machine/options.h"
 
 enum {	/* long options without a letter */
-	OPT_VHOST = 256, OPT_NO_VHOST, OPT_VHOSTFD, OPT_REGISTERS, OPT_STATS,
-	OPT_PROBE, OPT_VERSION,
+	OPT_VHOST = 256, OPT_NO_VHOST, OPT_VHOSTFD, OPT_REGISTERS, OPT_IRQ,
+	OPT_STATS, OPT_PROBE, OPT_VERSION,
 };
 
 static const struct option longs[] = {
@@ -27,6 +27,7 @@ static const struct option longs[] = {
 	{ "no-vhost",  no_argument,	  NULL, OPT_NO_VHOST },
 	{ "vhostfd",   required_argument, NULL, OPT_VHOSTFD },
 	{ "registers", required_argument, NULL, OPT_REGISTERS },
+	{ "irq",       required_argument, NULL, OPT_IRQ },
 	{ "stats",     no_argument,	  NULL, OPT_STATS },
 	{ "probe",     no_argument,	  NULL, OPT_PROBE },
 	{ "help",      no_argument,	  NULL, 'h' },
@@ -36,7 +37,7 @@ static const struct option longs[] = {
 
 static const char help[] =
 "usage: launcher [options] KERNEL\n"
-"Start a virtual machine whose network card is driven by vhost_net.\n"
+"Start a virtual machine whose network cards are driven by vhost_net, or here.\n"
 "\n"
 "The machine:\n"
 "  -i, --initrd FILE     initial ramdisk\n"
@@ -47,7 +48,7 @@ static const char help[] =
 "\n"
 "Network cards:\n"
 "  -n, --tap NAME|fd=N[,mac=AA:BB:CC:DD:EE:FF][,mtu=N][,ring=N]\n"
-"            [,vhost=on|off][,vhostfd=N]\n"
+"            [,vhost=on|off][,vhostfd=N][,tx-delay=USEC]\n"
 "                        one card on this tap; may be repeated, 18 at most\n"
 "      --vhost           rings go to /dev/vhost-net, for every card that does\n"
 "                        not say vhost= itself\n"
@@ -57,6 +58,11 @@ static const char help[] =
 "      --registers page|trap\n"
 "                        registers are read from a page without an exit, or\n"
 "                        every access goes to the launcher (page)\n"
+"      --irq direct|relay\n"
+"                        interrupts go from the backend into the guest, or by\n"
+"                        way of the launcher, which keeps InterruptStatus as\n"
+"                        the specification has it (direct)\n"
+"    tx-delay: after a TX interrupt, none for so long (0: no such limit)\n"
 "    launcher --tap tap0,mtu=9000 --vhost vmlinuz\n"
 "    launcher --tap fd=3 --vhostfd 4 vmlinuz 3<>/dev/tap7 4<>/dev/vhost-net\n"
 "\n"
@@ -166,6 +172,15 @@ static bool parse_tap_word(struct tap_option *t, const char *name,
 		t->ring = n;
 		return true;
 	}
+	if (strcmp(name, "tx-delay") == 0) {
+		long n = number(value, 0, TX_DELAY_MAX);
+
+		if (n < 0)
+			return refuse(why, "--tap: tx-delay=%s: microseconds are "
+				      "needed, 0 to %d", value, TX_DELAY_MAX);
+		t->tx_delay = n;
+		return true;
+	}
 	if (strcmp(name, "vhost") == 0)
 		return parse_onoff(value, &t->vhost, why);
 	if (strcmp(name, "vhostfd") == 0) {
@@ -175,8 +190,8 @@ static bool parse_tap_word(struct tap_option *t, const char *name,
 				     "open descriptor is needed", value);
 		return true;
 	}
-	return refuse(why, "--tap: %s= is not known; mac, mtu, ring, vhost and "
-		     "vhostfd are", name);
+	return refuse(why, "--tap: %s= is not known; mac, mtu, ring, tx-delay, "
+		     "vhost and vhostfd are", name);
 }
 
 static bool parse_tap(struct options *opt, const char *arg, char *why)
@@ -337,6 +352,14 @@ enum options_result options_parse(struct options *opt, int argc, char **argv,
 			if (!opt->trap_registers && strcmp(optarg, "page")) {
 				refuse(why, "--registers %s: page or trap is "
 				      "needed", optarg);
+				return OPTIONS_WRONG;
+			}
+			break;
+		case OPT_IRQ:
+			opt->relay_interrupts = strcmp(optarg, "relay") == 0;
+			if (!opt->relay_interrupts && strcmp(optarg, "direct")) {
+				refuse(why, "--irq %s: direct or relay is needed",
+				       optarg);
 				return OPTIONS_WRONG;
 			}
 			break;

@@ -21,6 +21,7 @@
 #define CARDS_MAX	18
 #define RING_MAX	1024
 #define RING_MIN	32	/* with less Linux stops sending, and waits */
+#define TX_DELAY_MAX	100000	/* us; longer, and TCP takes it for loss */
 
 struct tap_option {
 	char name[IFNAMSIZ];	/* empty when fd is given */
@@ -29,6 +30,7 @@ struct tap_option {
 	uint8_t mac[6];
 	unsigned int mtu;	/* 0: the tap's own */
 	unsigned int ring;	/* entries of each ring, at most */
+	unsigned int tx_delay;	/* us between TX interrupts, at least */
 	int vhost;		/* 1 on, 0 off, -1 not said here */
 	int vhostfd;		/* passed-in /dev/vhost-net, or -1 */
 };
@@ -43,6 +45,7 @@ struct options {
 	bool stats;
 	bool probe;
 	bool trap_registers;	/* no register page: every access exits */
+	bool relay_interrupts;	/* by way of us, who set InterruptStatus */
 	struct tap_option tap[CARDS_MAX];
 };
 

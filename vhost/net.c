@@ -259,36 +259,3 @@ bool vhost_net_probe(void)
 		close(fd);
 	return ok;
 }
-
-/*
- * Say why vhost gave up on @ring, which has been stopped, as far as its memory
- * tells.  The guest may have changed that since: this is a hint for people, and
- * decides nothing.  vhost reads avail->idx, then ring[base], then the chain;
- * some faults it finds only after it has moved base on, so what to look at is
- * the first entry that was not returned.
- */
-void vhost_net_blame(const struct net_ring *ring, unsigned int index,
-		     char why[static WHY_MAX])
-{
-	const volatile struct vring_avail *avail = ring->avail;
-	const volatile struct vring_desc *desc = ring->desc;
-	const volatile struct vring_used *used = ring->used;
-	uint16_t idx = avail->idx, at = used->idx;
-	uint16_t head = avail->ring[at % ring->num];
-	const char *name = index == NET_RX ? "RX" : "TX";
-	int n = snprintf(why, WHY_MAX, "%s ring broken: ", name);
-
-	if ((uint16_t)(idx - ring->base) > ring->num)
-		snprintf(why + n, WHY_MAX - n, "avail idx %u is %u ahead of "
-			 "%u, and the ring has %u entries", idx,
-			 (uint16_t)(idx - ring->base), ring->base, ring->num);
-	else if (head >= ring->num)
-		snprintf(why + n, WHY_MAX - n, "avail entry %u names "
-			 "descriptor %u, and the ring has %u", at % ring->num,
-			 head, ring->num);
-	else
-		snprintf(why + n, WHY_MAX - n, "avail idx %u, at %u, head "
-			 "descriptor %u: addr %#llx len %u flags %#x next %u",
-			 idx, at, head, (unsigned long long)desc[head].addr,
-			 desc[head].len, desc[head].flags, desc[head].next);
-}

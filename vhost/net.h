@@ -45,7 +45,5 @@ bool vhost_net_create(struct vhost_net *v, int fd, const struct tap *tap,
 		      char why[static WHY_MAX]);
 void vhost_net_destroy(struct vhost_net *v);
 bool vhost_net_probe(void);
-void vhost_net_blame(const struct net_ring *ring, unsigned int index,
-		     char why[static WHY_MAX]);
 
 #endif

@@ -138,13 +138,20 @@ static void publish(struct mmio *m)
  * ---- interrupts, and devices that went wrong ----
  */
 
-static void config_interrupt(struct mmio *m)
+/* Interrupt a driver that runs, for the reason @bit. */
+static void interrupt(struct mmio *m, uint32_t bit)
 {
 	if (!(m->status & VIRTIO_CONFIG_S_DRIVER_OK))
 		return;
-	m->interrupt_status |= VIRTIO_MMIO_INT_CONFIG;
+	m->interrupt_status |= bit;
 	publish(m);
 	eventfd_write(m->irq_fd, 1);
+}
+
+/* The backend has used buffers, and calls; for a device that is relayed. */
+void mmio_used(struct mmio *m)
+{
+	interrupt(m, VIRTIO_MMIO_INT_VRING);
 }
 
 /*
@@ -164,7 +171,7 @@ void mmio_broken(struct mmio *m, const char *why)
 		m->ops->stop(m);
 	m->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
 	publish(m);
-	config_interrupt(m);
+	interrupt(m, VIRTIO_MMIO_INT_CONFIG);
 }
 
 /* Change @len bytes of config space at @at, and tell a driver that runs. */
@@ -178,7 +185,7 @@ void mmio_set_config(struct mmio *m, unsigned int at, const void *bytes,
 	publish(m);
 	m->config_generation++;
 	publish(m);
-	config_interrupt(m);
+	interrupt(m, VIRTIO_MMIO_INT_CONFIG);
 }
 
 /*
@@ -246,7 +253,8 @@ static void driver_ok(struct mmio *m)
 	 * interrupt, which can come as soon as the backend has the rings.
 	 */
 	m->status |= VIRTIO_CONFIG_S_DRIVER_OK;
-	m->interrupt_status |= VIRTIO_MMIO_INT_VRING;
+	if (!m->relayed)
+		m->interrupt_status |= VIRTIO_MMIO_INT_VRING;
 	publish(m);
 	if (!why)
 		why = m->ops->start(m);
@@ -323,8 +331,9 @@ void mmio_write(struct mmio *m, uint32_t offset, uint32_t val)
 			m->ops->notify(m, val);
 		break;
 	case VIRTIO_MMIO_INTERRUPT_ACK:
-		/* The used-buffer bit stays, see mmio.h. */
-		m->interrupt_status &= ~(val & VIRTIO_MMIO_INT_CONFIG);
+		if (!m->relayed)	/* that bit stays, see mmio.h */
+			val &= ~VIRTIO_MMIO_INT_VRING;
+		m->interrupt_status &= ~val;
 		break;
 	case VIRTIO_MMIO_STATUS:
 		set_status(m, val);

@@ -11,11 +11,17 @@
  *
  *  - @page set: reads of the registers from MMIO_PAGED on never come here.
  *    The guest reads memory, and we keep that equal to what mmio_read() says.
- *    The device's backend cannot set InterruptStatus, so its used-buffer bit
- *    reads 1 from DRIVER_OK until reset.  The spec wants a bit without an
- *    event to be 0 (4.2.2.1), so this is a deviation: Linux then looks at its
- *    rings, finds nothing, and goes on.
- *  - @page NULL: every access comes here.  The bit is held at 1 all the same.
+ *  - @page NULL: every access comes here.
+ *
+ * And two ways to interrupt:
+ *
+ *  - directly: the backend's call reaches the guest without us, so the bit for
+ *    used buffers in InterruptStatus, which nobody could set in time, reads 1
+ *    from DRIVER_OK until reset.  The spec wants a bit without an event to be 0
+ *    (4.2.2.1), so this is a deviation: Linux then looks at its rings, finds
+ *    nothing, and goes on.
+ *  - @relayed: each call comes to mmio_used(), which sets the bit, and the
+ *    driver's ACK clears it, by the book.
  */
 #ifndef VIRTIO_MMIO_H
 #define VIRTIO_MMIO_H
@@ -67,6 +73,7 @@ struct mmio {
 	const char *name;		/* for messages */
 	int irq_fd;			/* eventfd: one signal, one interrupt */
 	volatile uint32_t *page;	/* what the guest reads, from MMIO_PAGED */
+	bool relayed;			/* calls come to mmio_used() */
 
 	uint32_t device_id;		/* virtio 1.2, 5: 1 is a network card */
 	uint64_t offered;		/* features; fixed at creation */
@@ -96,6 +103,7 @@ void mmio_io(void *mmio, uint64_t offset, uint8_t *data, unsigned int len,
 	     bool write);
 bool mmio_running(const struct mmio *m);
 void mmio_broken(struct mmio *m, const char *why);
+void mmio_used(struct mmio *m);
 void mmio_set_config(struct mmio *m, unsigned int at, const void *bytes,
 		     unsigned int len);
 const char *mmio_register_name(unsigned int row);

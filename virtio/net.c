@@ -4,6 +4,7 @@
  * when its rings go to the backend and come back.
  */
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <linux/virtio_ids.h>
@@ -178,4 +179,39 @@ void net_init(struct net *net, const uint8_t mac[6], unsigned int mtu, bool uso)
 		     FEATURE(VIRTIO_NET_F_MAC) | FEATURE(VIRTIO_NET_F_STATUS) |
 		     (mtu ? FEATURE(VIRTIO_NET_F_MTU) : 0);
 	mmio_init(m);
+}
+
+/*
+ * Say what is wrong with @ring, which has been stopped: @why, if the backend
+ * knows, or else what its memory tells.  The guest may have changed that since,
+ * so it is a hint for people and decides nothing.  vhost reads avail->idx, then
+ * ring[base], then the chain; some faults it finds only after it has moved base
+ * on, so what to look at is the first entry that was not returned.
+ */
+void net_blame(const struct net_ring *ring, unsigned int index,
+	       const char *why, char said[static WHY_MAX])
+{
+	const volatile struct vring_avail *avail = ring->avail;
+	const volatile struct vring_desc *desc = ring->desc;
+	const volatile struct vring_used *used = ring->used;
+	uint16_t idx = avail->idx, at = used->idx;
+	uint16_t head = avail->ring[at % ring->num];
+	const char *name = index == NET_RX ? "RX" : "TX";
+	int n = snprintf(said, WHY_MAX, "%s ring broken: ", name);
+
+	if (why)
+		snprintf(said + n, WHY_MAX - n, "%s", why);
+	else if ((uint16_t)(idx - ring->base) > ring->num)
+		snprintf(said + n, WHY_MAX - n, "avail idx %u is %u ahead of "
+			 "%u, and the ring has %u entries", idx,
+			 (uint16_t)(idx - ring->base), ring->base, ring->num);
+	else if (head >= ring->num)
+		snprintf(said + n, WHY_MAX - n, "avail entry %u names "
+			 "descriptor %u, and the ring has %u", at % ring->num,
+			 head, ring->num);
+	else
+		snprintf(said + n, WHY_MAX - n, "avail idx %u, at %u, head "
+			 "descriptor %u: addr %#llx len %u flags %#x next %u",
+			 idx, at, head, (unsigned long long)desc[head].addr,
+			 desc[head].len, desc[head].flags, desc[head].next);
 }

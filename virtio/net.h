@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "machine/refuse.h"
 #include "virtio/mmio.h"
 
 enum { NET_RX, NET_TX, NET_RINGS };	/* 5.1.2: receiveq1, transmitq1 */
@@ -54,5 +55,7 @@ void net_init(struct net *net, const uint8_t mac[6], unsigned int mtu,
 	      bool uso);
 void net_set_link(struct net *net, bool up);
 void net_unplug(struct net *net);
+void net_blame(const struct net_ring *ring, unsigned int index,
+	       const char *why, char said[static WHY_MAX]);
 
 #endif

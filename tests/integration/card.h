@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A network card without a guest: vhost_net on one side of it, on the other a
- * driver that fills rings by hand and listens to the eventfds.  The host's end
- * is here too, a packet socket on the tap's interface.
+ * A network card without a guest: a backend on one side of it, vhost_net or the
+ * one in user space, and on the other a driver that fills rings by hand and
+ * listens to the eventfds.  The host's end is here too, a packet socket on the
+ * tap's interface.
  */
 #ifndef TESTS_INTEGRATION_CARD_H
 #define TESTS_INTEGRATION_CARD_H
 
 #include <poll.h>
+#include <pthread.h>
 #include <sys/eventfd.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
@@ -18,6 +20,7 @@
 #include "machine/uapi.h"
 #include "tests/integration/stage.h"
 #include "vhost/net.h"
+#include "virtio/net-user.h"
 
 #define PATIENCE	3000	/* ms until something will never come */
 #define SILENCE		20	/* ms in which something would have come */
@@ -49,12 +52,27 @@ static const char *const shape_name[] = {
 };
 static const char *const ring_name[] = { "RX", "TX" };
 
+enum kind { VHOST, USER, KINDS };
+static const char *const kind_name[] = { "vhost_net", "user space" };
+
+/* What the launcher's main thread is to the backend in user space. */
+struct user_side {
+	struct loop loop;
+	pthread_mutex_t lock;
+	pthread_t thread;
+	struct net_user net;
+};
+
 /* A card: the driver's half of it, the backend's, and the host's end. */
 struct card {
 	const char *name;
 	struct memory mem;
 	struct tap tap;
+	struct net_backend *backend;	/* one of the next two */
 	struct vhost_net vhost;
+	struct user_side *user;
+	int err_fd[NET_RINGS];
+	const char *why;		/* the user side told with err_fd */
 	int kick_fd[NET_RINGS], call_fd[NET_RINGS];
 	struct net_ring ring[NET_RINGS];
 	uint64_t features;
@@ -275,7 +293,7 @@ static inline int rx_take(struct card *c, uint32_t seq, unsigned int len)
 		return complain("header: flags %#x, gso_type %#x",
 				got.hdr.flags, got.hdr.gso_type), -1;
 	/* Without MRG_RXBUF, Linux before 6.14 leaves this field alone. */
-	if (c->features & MRG && got.hdr.num_buffers != 1)
+	if ((c->features & MRG || c->user) && got.hdr.num_buffers != 1)
 		return complain("header: num_buffers %u",
 				got.hdr.num_buffers), -1;
 	return slot;
@@ -334,10 +352,21 @@ static inline bool quiet(struct card *c)
 
 /* ---- A card, from the cradle ---- */
 
+static inline int backend_start(struct card *c)
+{
+	int err;
+
+	if (c->user)
+		pthread_mutex_lock(&c->user->lock);
+	err = c->backend->ops->start(c->backend, c->ring, c->features);
+	if (c->user)
+		pthread_mutex_unlock(&c->user->lock);
+	return err;
+}
+
 static inline bool start(struct card *c)
 {
-	struct net_backend *b = &c->vhost.backend;
-	int err = b->ops->start(b, c->ring, c->features);
+	int err = backend_start(c);
 
 	c->started = err == 0;
 	return c->started || complain("start: %s", strerror(-err));
@@ -345,9 +374,13 @@ static inline bool start(struct card *c)
 
 static inline bool stop(struct card *c)
 {
-	struct net_backend *b = &c->vhost.backend;
-	int err = b->ops->stop(b, c->ring);
+	int err;
 
+	if (c->user)
+		pthread_mutex_lock(&c->user->lock);
+	err = c->backend->ops->stop(c->backend, c->ring);
+	if (c->user)
+		pthread_mutex_unlock(&c->user->lock);
 	c->started = false;
 	return err == 0 || complain("stop: %s", strerror(-err));
 }
@@ -365,7 +398,7 @@ static inline void reset_at(struct card *c, uint16_t at)
 		avail->idx = used->idx = c->ring[q].base = c->seen[q] = at;
 		while (rang(c->call_fd[q], 0))
 			;
-		while (rang(c->vhost.err_fd[q], 0))
+		while (rang(c->err_fd[q], 0))
 			;
 	}
 	c->shape = JOINED;
@@ -385,7 +418,68 @@ static inline void vhost_close(struct vhost_net *v)
 	vhost_net_destroy(v);
 }
 
-static inline bool card_open(struct card *c, const char *name, int vhostfd)
+static inline void on_user_failed(void *ctx, unsigned int index,
+				  const char *why)
+{
+	struct card *c = ctx;
+
+	c->why = why;
+	eventfd_write(c->err_fd[index], 1);
+}
+
+static inline void *user_thread(void *loop)
+{
+	loop_run(loop);
+	return NULL;
+}
+
+static inline bool user_open(struct card *c)
+{
+	struct user_side *u = calloc(1, sizeof(*u));
+
+	c->user = u;
+	pthread_mutex_init(&u->lock, NULL);
+	if (loop_create(&u->loop, &u->lock) < 0 ||
+	    net_user_create(&u->net, &u->loop, &c->tap, &c->mem, c->kick_fd,
+			    c->call_fd) < 0)
+		return false;
+	u->net.failed = on_user_failed;
+	u->net.ctx = c;
+	c->backend = &u->net.backend;
+	for (unsigned int q = 0; q < NET_RINGS; q++)
+		c->err_fd[q] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return pthread_create(&u->thread, NULL, user_thread, &u->loop) == 0;
+}
+
+static inline void user_close(struct card *c)
+{
+	struct user_side *u = c->user;
+
+	pthread_mutex_lock(&u->lock);
+	loop_stop(&u->loop, 0);
+	pthread_mutex_unlock(&u->lock);
+	pthread_join(u->thread, NULL);
+	net_user_destroy(&u->net);
+	close(u->loop.epoll_fd);
+	close(u->loop.stop_fd);
+	for (unsigned int q = 0; q < NET_RINGS; q++)
+		close(c->err_fd[q]);
+	free(u);
+}
+
+static inline bool vhost_open(struct card *c, int fd, char why[static WHY_MAX])
+{
+	if (!vhost_net_create(&c->vhost, fd, &c->tap, &c->mem, c->kick_fd,
+			      c->call_fd, why))
+		return false;
+	c->backend = &c->vhost.backend;
+	for (unsigned int q = 0; q < NET_RINGS; q++)
+		c->err_fd[q] = c->vhost.err_fd[q];
+	return true;
+}
+
+static inline bool card_open(struct card *c, enum kind kind, const char *name,
+			     int vhostfd)
 {
 	int size = 24, fd = tun_make(name, IFF_TAP | IFF_NO_PI | IFF_VNET_HDR);
 	char why[WHY_MAX] = "no RAM";
@@ -404,9 +498,9 @@ static inline bool card_open(struct card *c, const char *name, int vhostfd)
 	}
 	if (memory_create(&c->mem, RAM) < 0 ||
 	    !tap_open(&c->tap, name, why) ||
-	    !vhost_net_create(&c->vhost, vhostfd, &c->tap, &c->mem, c->kick_fd,
-			      c->call_fd, why))
+	    !(kind == USER ? user_open(c) : vhost_open(c, vhostfd, why)))
 		return CHECK(false, "%s: opened: %s", name, why);
+	if_ready(name);
 	for (unsigned int q = 0; q < NET_RINGS; q++) {
 		char *at = (char *)c->mem.region[0].hva + 0x10000 * (q + 1);
 
@@ -422,7 +516,10 @@ static inline void card_close(struct card *c)
 {
 	if (c->started)
 		stop(c);
-	vhost_close(&c->vhost);
+	if (c->user)
+		user_close(c);
+	else
+		vhost_close(&c->vhost);
 	close(c->tap.fd);
 	close(c->host);
 	for (unsigned int q = 0; q < NET_RINGS; q++) {
@@ -432,6 +529,5 @@ static inline void card_close(struct card *c)
 	memory_destroy(&c->mem);
 	if_delete(c->name);
 }
-
 
 #endif

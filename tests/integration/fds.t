@@ -72,8 +72,8 @@ refused "a multi_queue tap" 1 'mq0: was created with multi_queue' \
 ip tuntap add tun0 mode tun
 refused "a tun" 1 'tun0: is a tun, not a tap' $run --tap tun0 --vhost
 refused "not a tap at all" 1 'lo: is not a tap' $run --tap lo --vhost
-refused "no user-space backend yet" 2 'no user-space backend yet; add --vhost' \
-	$run --tap tap0
+refused "no way for an interrupt" 2 'irq relayed: direct or relay is needed' \
+	$run --tap tap0 --irq relayed
 refused "more CPUs than there can be" 2 'cpus 255: 1 to 254' $run --cpus 255
 }
 done_testing

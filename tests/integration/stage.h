@@ -106,6 +106,27 @@ static inline void if_up(const char *name, bool up)
 	if_ioctl(SIOCSIFFLAGS, &ifr, name);
 }
 
+/*
+ * Wait until an interface that is up takes packets, and does not drop them: it
+ * has got a carrier just now, and the kernel acts on that in a work item, under
+ * the lock that setting it up once more has to wait for.
+ */
+static inline void if_ready(const char *name)
+{
+	char path[64], state[3] = "";
+
+	snprintf(path, sizeof(path), "/sys/class/net/%s/operstate", name);
+	for (int ms = 0; strcmp(state, "up") && ms < 3000; ms++) {
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+		if (fd < 0 || read(fd, state, 2) != 2)
+			state[0] = '\0';
+		close(fd);
+		usleep(1000);
+	}
+	if_up(name, true);
+}
+
 /* What ethtool says of an offload of the interface, or -1. */
 static inline int if_offload(const char *name, uint32_t cmd)
 {
@@ -146,12 +167,12 @@ static inline bool if_delete(const char *name)
  * Namespaces of our own: a network, with its /sys, and device files whose
  * permissions are as udev makes them and may be changed.
  */
-static inline bool seclude(void)
+static inline bool seclude(bool with_vhost)
 {
 	struct stat vhost, tun;
 	int fd;
 
-	if (stat("/dev/vhost-net", &vhost) < 0 ||
+	if ((with_vhost && stat("/dev/vhost-net", &vhost) < 0) ||
 	    stat("/dev/net/tun", &tun) < 0 ||
 	    unshare(CLONE_NEWNET | CLONE_NEWNS) < 0 ||
 	    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
@@ -160,8 +181,10 @@ static inline bool seclude(void)
 		return false;
 	umask(0);
 	if (mknod("/dev/net/tun", S_IFCHR | 0666, tun.st_rdev) < 0 ||
-	    mknod("/dev/net/vhost", S_IFCHR | 0666, vhost.st_rdev) < 0 ||
-	    mount("/dev/net/vhost", "/dev/vhost-net", NULL, MS_BIND, NULL) < 0)
+	    (with_vhost &&
+	     (mknod("/dev/net/vhost", S_IFCHR | 0666, vhost.st_rdev) < 0 ||
+	      mount("/dev/net/vhost", "/dev/vhost-net", NULL, MS_BIND,
+		    NULL) < 0)))
 		return false;
 
 	/* Nobody shall speak on our interfaces but us. */
@@ -195,14 +218,14 @@ static inline int skip_all(const char *why)
  * Run @play and return the exit status for main().  It is run in a child, since
  * a process may hang where no signal reaches it.
  */
-static inline int stage_run(int (*play)(void))
+static inline int stage_run(int (*play)(void), bool with_vhost)
 {
 	sigset_t child;
 	pid_t pid;
 	int status;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (access("/dev/vhost-net", F_OK) < 0)
+	if (with_vhost && access("/dev/vhost-net", F_OK) < 0)
 		return skip_all("no /dev/vhost-net");
 	if (access("/dev/net/tun", F_OK) < 0)
 		return skip_all("no /dev/net/tun");

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A tap and vhost_net, wired together, taken apart, and abused, without KVM and
- * without a guest: card.h plays the driver.  Run it as root on a machine with
- * /dev/vhost-net and /dev/net/tun, for instance in scripts/emulated-host.
+ * A tap and a backend, wired together, taken apart, and abused, without KVM and
+ * without a guest: card.h plays the driver.  First with vhost_net, then with
+ * the backend in user space, of which the same is expected.  Run it as root on
+ * a machine with /dev/vhost-net and /dev/net/tun, for instance in
+ * scripts/emulated-host; "wiring user" does without the first of these.
  */
-#include <pthread.h>
 #include <sys/sysmacros.h>
 #include <linux/vhost.h>
 
@@ -291,7 +292,7 @@ static void passing_in(void)
 	struct card c;
 
 	begin("a /dev/vhost-net that was passed in");
-	if (card_open(&c, "tap0", fd)) {
+	if (card_open(&c, VHOST, "tap0", fd)) {
 		CHECK(c.vhost.fd == fd && c.vhost.passed_in &&
 		      fcntl(fd, F_GETFD) & FD_CLOEXEC,
 		      "it is taken, and closed on exec");
@@ -322,8 +323,8 @@ static void traffic(struct card *c)
 		for (unsigned int j = 0; j < 4 && out; j++)
 			out = tx(c, i * 100 + j, lens[j]);
 		CHECK(out, "TX, %s", what);
-		CHECK(quiet(c) && !rang(c->vhost.err_fd[NET_RX], 0) &&
-		      !rang(c->vhost.err_fd[NET_TX], 0),
+		CHECK(quiet(c) && !rang(c->err_fd[NET_RX], 0) &&
+		      !rang(c->err_fd[NET_TX], 0),
 		      "then silence, no error, %s", what);
 	}
 }
@@ -359,6 +360,54 @@ static void spreading(struct card *c)
 	CHECK(hdr.num_buffers == 3, "the header counts 3 buffers");
 	CHECK(frame_is(got + HDR, at - HDR, 1, FRAME_MAX),
 	      "the frame is whole");
+}
+
+/* A frame waits for the buffers it takes, and is not lost. */
+static void short_of_buffers(struct card *c)
+{
+	const unsigned int total = HDR + FRAME_MAX;
+	uint8_t got[HDR + FRAME_MAX] = { 0 };
+	unsigned int at = 0;
+	bool ok;
+
+	begin("fewer buffers than a frame takes");
+	c->features = BASIC | MRG;
+	if (!CHECK(restart(c), "started"))
+		return;
+	rx_post(c, 0, 500);
+	rx_post(c, 1, 500);
+	kick(c, NET_RX);
+	host_send(c, 1, FRAME_MAX);
+	host_send(c, 2, 60);
+	CHECK(quiet(c), "a large frame for which there is too little room");
+	rx_post(c, 2, 500);
+	kick(c, NET_RX);
+	CHECK(quiet(c), "there is still too little");
+	rx_post(c, 3, 500);
+	rx_post(c, 4, 500);
+	kick(c, NET_RX);
+	for (unsigned int slot = 0; slot < 4; slot++) {
+		const struct vring_used_elem *e = take(c, NET_RX);
+
+		if (!CHECK(e && e->id == slot * PER_SLOT && e->len ==
+			   (slot < 3 ? 500 : total - 1500),
+			   "buffer %u of it is full, or the last", slot))
+			return;
+		for (unsigned int i = 0; i < e->len && at < total; i++)
+			got[at++] = *byte_at(c, NET_RX, slot, i);
+	}
+	CHECK(frame_is(got + HDR, at - HDR, 1, FRAME_MAX), "it is whole");
+	CHECK(rx_take(c, 2, 60) == 4, "and the frame after it has come");
+
+	c->features = BASIC;
+	ok = restart(c);
+	rx_post(c, 0, 500);
+	kick(c, NET_RX);
+	/* The second fills the buffer: the first may have left bytes in it. */
+	ok = ok && host_send(c, 1, FRAME_MAX) && host_send(c, 2, 500 - HDR);
+	CHECK(ok && rx_take(c, 2, 500 - HDR) == 0 && both(c, 3),
+	      "without MRG_RXBUF a frame too large for its buffer is dropped, "
+	      "and the next one has the buffer");
 }
 
 /* Whoever asks not to be woken is not; whoever is to be woken must be. */
@@ -434,8 +483,6 @@ static void offloads(struct card *c)
 /* A start that fails leaves nothing running, and does not stand in the way. */
 static void failing(struct card *c)
 {
-	struct net_backend *b = &c->vhost.backend;
-
 	begin("a start that fails");
 	for (unsigned int q = 0; q < NET_RINGS; q++) {
 		void *used = c->ring[q].used;
@@ -443,7 +490,7 @@ static void failing(struct card *c)
 		reset_at(c, 0);
 		rx_post(c, 0, 2048);
 		c->ring[q].used = (void *)(uintptr_t)0x1000;	/* unmapped */
-		CHECK(b->ops->start(b, c->ring, c->features) == -EFAULT,
+		CHECK(backend_start(c) == -EFAULT,
 		      "%s ring where there is no memory: EFAULT", ring_name[q]);
 		c->ring[q].used = used;
 		host_send(c, 1, 60);
@@ -454,7 +501,7 @@ static void failing(struct card *c)
 		      "the next start works");
 		stop(c);
 		c->ring[q].num = 3;
-		CHECK(b->ops->start(b, c->ring, c->features) == -EINVAL,
+		CHECK(backend_start(c) == -EINVAL,
 		      "%s ring of 3 entries: EINVAL", ring_name[q]);
 		c->ring[q].num = NUM;
 		CHECK(restart(c) && both(c, 3), "the next start works");
@@ -604,35 +651,44 @@ static void resetting(struct card *c)
 
 /* ---- A driver gone mad ---- */
 
+#define AHEAD	"avail idx is further ahead than the ring has entries"
+#define NOT_RAM	"a buffer is not in RAM"
+
 static const struct broken {
 	const char *what;
 	struct vring_desc desc;		/* the head, unless @head says else */
 	uint16_t head, ahead;
 	bool wrong_way;			/* readable in RX, writable in TX */
 	const char *blame;		/* NULL: names the head descriptor */
+	const char *why;		/* what the user side says; %s: RX, TX */
 } broken[] = {
 	{ "an avail idx beyond the ring", .ahead = NUM + 1,
 	  .blame = "avail idx 260 is 257 ahead of 3, and the ring has 256 "
-		   "entries" },
+		   "entries", .why = AHEAD },
 	{ "an avail idx that went back", .ahead = 0xffff,
 	  .blame = "avail idx 2 is 65535 ahead of 3, and the ring has 256 "
-		   "entries" },
+		   "entries", .why = AHEAD },
 	{ "a head out of range", .head = NUM,
-	  .blame = "avail entry 3 names descriptor 256, and the ring has 256" },
+	  .blame = "avail entry 3 names descriptor 256, and the ring has 256",
+	  .why = "a chain leads out of its table" },
 	{ "a next out of range",
-	  .desc = { 0x1000, 64, VRING_DESC_F_NEXT, NUM } },
+	  .desc = { 0x1000, 64, VRING_DESC_F_NEXT, NUM },
+	  .why = "a chain leads out of its table" },
 	{ "a descriptor loop",
-	  .desc = { 0x1000, 64, VRING_DESC_F_NEXT, SPARE } },
+	  .desc = { 0x1000, 64, VRING_DESC_F_NEXT, SPARE },
+	  .why = "a chain has a loop" },
 	{ "an address outside RAM",
-	  .desc = { RAM, 2048, 0, 0 } },
+	  .desc = { RAM, 2048, 0, 0 }, .why = NOT_RAM },
 	{ "a buffer over the end of RAM",
-	  .desc = { RAM - 64, 2048, 0, 0 } },
+	  .desc = { RAM - 64, 2048, 0, 0 }, .why = NOT_RAM },
 	{ "an address that wraps around",
-	  .desc = { -64ULL, 2048, 0, 0 } },
+	  .desc = { -64ULL, 2048, 0, 0 }, .why = NOT_RAM },
 	{ "half an indirect descriptor",
-	  .desc = { 0x1000, 24, VRING_DESC_F_INDIRECT, 0 } },
+	  .desc = { 0x1000, 24, VRING_DESC_F_INDIRECT, 0 },
+	  .why = "an indirect descriptor, which was not negotiated" },
 	{ "a buffer of the wrong direction",
-	  .desc = { 0x1000, 2048, 0, 0 }, .wrong_way = true },
+	  .desc = { 0x1000, 2048, 0, 0 }, .wrong_way = true,
+	  .why = "a buffer to %s in the %s ring" },
 };
 
 static void break_ring(struct card *c, unsigned int q, const struct broken *b)
@@ -674,31 +730,48 @@ static bool drain(struct card *c)
 	return ok;
 }
 
+/* vhost does not tell what it found: is it what the ring's memory tells? */
+static void blamed(struct card *c, unsigned int q, const struct broken *b,
+		   const struct vring_desc *d)
+{
+	char why[WHY_MAX], generic[WHY_MAX];
+
+	snprintf(generic, sizeof(generic), "avail idx 4, at 3, head descriptor "
+		 "%d: addr %#llx len %u flags %#x next %u", SPARE,
+		 (unsigned long long)d->addr, d->len, d->flags, d->next);
+	net_blame(&c->ring[q], q, NULL, why);
+	if (b->ahead && c->ring[q].base != 3)	/* see drain() */
+		CHECK(strstr(why, " ring broken: avail "), "(went on) %s", why);
+	else
+		CHECK(said(false, why, "%s ring broken: %s", ring_name[q],
+			   b->blame ? b->blame : generic), "%s", why);
+}
+
 static void breaking(struct card *c, unsigned int q, const struct broken *b)
 {
 	const struct vring_desc *d =
 		(struct vring_desc *)c->ring[q].desc + SPARE;
-	char why[WHY_MAX], generic[WHY_MAX];
 	const char *name = ring_name[q];
+	char generic[WHY_MAX];
 	bool ok;
 
 	ok = restart(c) && both(c, 0) && both(c, 1) && both(c, 2);
 	break_ring(c, q, b);
-	CHECK(ok && rang(c->vhost.err_fd[q], PATIENCE),
+	CHECK(ok && rang(c->err_fd[q], PATIENCE),
 	      "%s, %s: the error eventfd fires", name, b->what);
-	CHECK(!rang(c->vhost.err_fd[!q], 0), "and not the other ring's");
+	CHECK(!rang(c->err_fd[!q], 0), "and not the other ring's");
 	for (unsigned int i = 0; i < 100; i++)
 		kick(c, q);
 	CHECK(stop(c), "it stops, under kicks");
-	snprintf(generic, sizeof(generic), "avail idx 4, at 3, head descriptor "
-		 "%d: addr %#llx len %u flags %#x next %u", SPARE,
-		 (unsigned long long)d->addr, d->len, d->flags, d->next);
-	vhost_net_blame(&c->ring[q], q, why);
-	if (b->ahead && c->ring[q].base != 3)	/* see drain() */
-		CHECK(strstr(why, " ring broken: avail "), "(went on) %s", why);
-	else
-		CHECK(said(false, why, "%s ring broken: %s", name,
-			   b->blame ? b->blame : generic), "%s", why);
+	if (c->user) {
+		/* The one text with a %s, for the ring's wrong direction. */
+		snprintf(generic, sizeof(generic), b->why,
+			 q == NET_RX ? "read" : "write", name);
+		CHECK(c->why && said(false, c->why, "%s", generic), "%s",
+		      c->why);
+	} else {
+		blamed(c, q, b, d);
+	}
 
 	/* The frame that waits in the tap finds a buffer now. */
 	if (b->ahead)
@@ -734,7 +807,7 @@ static void nonsense(struct card *c)
 	CHECK(tx_take(c) == 1 && tx_take(c) == 2 && tx_take(c) == 3 &&
 	      host_got(c, 3, 60) && quiet(c),
 	      "two frames are dropped, the next one passes");
-	CHECK(!rang(c->vhost.err_fd[NET_TX], 0), "the ring is not broken");
+	CHECK(!rang(c->err_fd[NET_TX], 0), "the ring is not broken");
 }
 
 /* ---- The tap goes away ---- */
@@ -773,8 +846,8 @@ static void vanishing(struct card *c)
 		tx_put(c, 0, 1, 60);
 		kick(c, NET_TX);
 		kick(c, NET_RX);
-		fired = rang(c->vhost.err_fd[NET_TX], SILENCE) ||
-			rang(c->vhost.err_fd[NET_RX], 0);
+		fired = rang(c->err_fd[NET_TX], SILENCE) ||
+			rang(c->err_fd[NET_RX], 0);
 	}
 	printf("# the error eventfd %s\n", fired ? "fired" : "did not fire");
 	CHECK(fired || tap_link(&c->tap) == TAP_GONE, "it is noticed");
@@ -790,14 +863,14 @@ static void vanishing(struct card *c)
 
 /* ---- Two at once ---- */
 
-static void two(void)
+static void two(enum kind kind)
 {
 	struct card c[2];
 	bool ok;
 
 	begin("two cards");
-	ok = card_open(&c[0], "tap0", -1);
-	ok = card_open(&c[1], "tap1", -1) && ok;
+	ok = card_open(&c[0], kind, "tap0", -1);
+	ok = card_open(&c[1], kind, "tap1", -1) && ok;
 	ok = ok && restart(&c[0]) && restart(&c[1]);
 	for (uint32_t seq = 0; seq < 40 && ok; seq++) {
 		for (unsigned int i = 0; i < 2; i++) {
@@ -816,8 +889,8 @@ static void two(void)
 	      "each carries its own frames and no others");
 	for (unsigned int i = 0; i < 2 && ok; i++) {
 		break_ring(&c[i], NET_TX, &broken[0]);
-		CHECK(rang(c[i].vhost.err_fd[NET_TX], PATIENCE) &&
-		      !rang(c[!i].vhost.err_fd[NET_TX], 0) && stop(&c[i]) &&
+		CHECK(rang(c[i].err_fd[NET_TX], PATIENCE) &&
+		      !rang(c[!i].err_fd[NET_TX], 0) && stop(&c[i]) &&
 		      both(&c[!i], 7 + i), "%s broken and stopped, %s goes on",
 		      c[i].name, c[!i].name);
 		ok = restart(&c[i]);
@@ -827,40 +900,49 @@ static void two(void)
 	card_close(&c[1]);
 }
 
-static void with_card(void (*test)(struct card *c))
+static void with_card(enum kind kind, void (*test)(struct card *c))
 {
 	struct card c;
 
-	if (card_open(&c, "tap0", -1))
+	if (card_open(&c, kind, "tap0", -1))
 		test(&c);
 	card_close(&c);
 }
 
+static bool only_user;
+
 static int play(void)
 {
-	if (!CHECK(seclude(), "in namespaces of our own"))
+	if (!CHECK(seclude(!only_user), "in namespaces of our own"))
 		return done();
 	opening();
 	adopting();
 	interface();
-	creating();
-	passing_in();
-	with_card(traffic);
-	with_card(spreading);
-	with_card(waking);
-	with_card(offloads);
-	with_card(failing);
-	with_card(stopping);
-	with_card(going_on);
-	with_card(resetting);
-	with_card(all_broken);
-	with_card(nonsense);
-	with_card(vanishing);
-	two();
+	if (!only_user) {
+		creating();
+		passing_in();
+		with_card(VHOST, failing);
+	}
+	for (enum kind kind = only_user ? USER : VHOST; kind < KINDS; kind++) {
+		printf("# ---- %s ----\n", kind_name[kind]);
+		with_card(kind, traffic);
+		with_card(kind, spreading);
+		with_card(kind, short_of_buffers);
+		with_card(kind, waking);
+		with_card(kind, offloads);
+		with_card(kind, stopping);
+		with_card(kind, going_on);
+		with_card(kind, resetting);
+		with_card(kind, all_broken);
+		with_card(kind, nonsense);
+		with_card(kind, vanishing);
+		two(kind);
+	}
 	return done();
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-	return stage_run(play);
+	only_user = argc > 1 && strcmp(argv[1], "user") == 0;
+	return stage_run(play, !only_user);
 }

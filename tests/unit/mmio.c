@@ -970,6 +970,35 @@ static void *flap(void *over)
 	return NULL;
 }
 
+/* By the book: the bit for used buffers is there when there are some. */
+static void test_relayed(void)
+{
+	create_usual();
+	net.mmio.relayed = true;
+	mmio_used(&net.mmio);
+	CHECK(interrupts() == 0 && rd(VIRTIO_MMIO_INTERRUPT_STATUS) == 0,
+	      "relayed: a call before DRIVER_OK is no interrupt");
+	bring_up(BIT(VERSION_1) | BIT(STATUS));
+	CHECK(rd(VIRTIO_MMIO_INTERRUPT_STATUS) == 0 && page_is_true(),
+	      "relayed: no bit is set at DRIVER_OK");
+	mmio_used(&net.mmio);
+	CHECK(rd(VIRTIO_MMIO_INTERRUPT_STATUS) == 1 && interrupts() == 1 &&
+	      page_is_true(), "relayed: a call sets bit 0 and interrupts");
+	net_set_link(&net, false);
+	wr(VIRTIO_MMIO_INTERRUPT_ACK, 1);
+	CHECK(rd(VIRTIO_MMIO_INTERRUPT_STATUS) == 2 && page_is_true(),
+	      "relayed: its ACK clears it and leaves bit 1");
+	mmio_used(&net.mmio);
+	wr(VIRTIO_MMIO_INTERRUPT_ACK, 2);
+	CHECK(rd(VIRTIO_MMIO_INTERRUPT_STATUS) == 1, "relayed: and the reverse");
+	interrupts();
+	wr(VIRTIO_MMIO_STATUS, 0);
+	mmio_used(&net.mmio);
+	CHECK(interrupts() == 0 && rd(VIRTIO_MMIO_INTERRUPT_STATUS) == 0,
+	      "relayed: a late call after a reset is nothing");
+	net.mmio.relayed = false;
+}
+
 /*
  * The page is read while it changes.  A driver that sees the same even
  * generation before and after has seen the status that belongs to it.
@@ -1116,6 +1145,7 @@ int main(void)
 	test_said_once();
 	test_start_fails();
 	test_link();
+	test_relayed();
 	test_flaps();
 	test_unplug();
 	test_hostile();

@@ -87,7 +87,13 @@ static bool cpus254(const struct options *o) { return o->cpus == 254; }
 static bool stats(const struct options *o) { return o->stats; }
 static bool trap(const struct options *o) { return o->trap_registers; }
 static bool page(const struct options *o) { return !o->trap_registers; }
+static bool relay(const struct options *o) { return o->relay_interrupts; }
+static bool direct(const struct options *o) { return !o->relay_interrupts; }
 static bool probe(const struct options *o) { return o->probe; }
+static bool delay1000(const struct options *o)
+{
+	return o->tap[0].tx_delay == 1000;
+}
 
 /* One tap with nothing said of it. */
 static bool plain_tap(const struct options *o)
@@ -96,7 +102,7 @@ static bool plain_tap(const struct options *o)
 
 	return o->nr_taps == 1 && strcmp(t->name, "tap0") == 0 &&
 	       t->fd == -1 && !t->has_mac && t->mtu == 0 && t->ring == 256 &&
-	       t->vhost == 0 && t->vhostfd == -1;
+	       t->tx_delay == 0 && t->vhost == 0 && t->vhostfd == -1;
 }
 
 static bool longest_name(const struct options *o)
@@ -196,6 +202,11 @@ static struct {
 	{ LINE("--registers", "trap", "k"),	trap },
 	{ LINE("--registers", "page", "k"),	page },
 	{ LINE("--registers", "trap", "--registers", "page", "k"), page },
+	{ LINE("--irq", "relay", "k"),		relay },
+	{ LINE("--irq", "direct", "k"),		direct },
+	{ LINE("k"),				direct },
+	{ LINE("--irq", "relay", "--irq", "direct", "k"), direct },
+	{ LINE("-n", "t,tx-delay=1000", "k"),	delay1000 },
 	{ LINE("--probe"),			probe },
 	{ LINE("--probe", "k"),			probe },
 	{ LINE("--probe", "--tap", "tap0", "--vhost"), probe },
@@ -303,6 +314,11 @@ static struct {
 	{ LINE("--registers", "none", "k"), "--registers none",
 	  "page or trap" },
 
+	{ LINE("--irq", "", "k"),	"--irq ", "direct or relay" },
+	{ LINE("--irq", "msi", "k"),	"--irq msi", "direct or relay" },
+	{ LINE("-n", "t,tx-delay=", "k"), "--tap", "tx-delay=: microseconds" },
+	{ LINE("-n", "t,tx-delay=-1", "k"), "--tap", "microseconds" },
+	{ LINE("-n", "t,tx-delay=100001", "k"), "--tap", "0 to 100000" },
 	{ LINE("--tap", "", "k"),	"--tap ", "tap's name" },
 	{ LINE("--tap", ",mtu=68", "k"), "--tap ,mtu=68", "tap's name" },
 	{ LINE("--tap", "abcdefghijklmnop", "k"), "--tap abc", "15 char" },
@@ -487,7 +503,8 @@ static void test_printed(void)
 		"-i, --initrd", "-a, --append", "-m, --memory", "-c, --cpus",
 		"-n, --tap", "mac=", "mtu=", "ring=", "vhost=on|off",
 		"vhostfd=", "--vhost ", "--no-vhost", "--vhostfd N",
-		"--registers page|trap", "--stats", "--probe", "-h, --help",
+		"--registers page|trap", "--irq direct|relay", "tx-delay=",
+		"--stats", "--probe", "-h, --help",
 		"--version", "Exit status",
 	};
 	unsigned int column = 0, widest = 0;

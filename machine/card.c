@@ -169,6 +169,7 @@ static void open_vhost(struct machine *m, struct card *card,
 			      &m->memory, card->net.kick_fd, card->call_fd,
 			      why))
 		errx(1, "--vhost: %s", why);
+	card->vhost.busy_us = opt->busy;
 	card->net.backend = &card->vhost.backend;
 
 	for (unsigned int i = 0; i < NET_RINGS; i++) {
@@ -284,6 +285,7 @@ void card_create(struct machine *m, unsigned int index)
 	memcpy(tap_name, card->tap.name, sizeof(tap_name));
 	snprintf(card->name, sizeof(card->name), "card %u (%s)", index,
 		 tap_name);
+	check(card, "TUNSETSNDBUF", tap_set_sndbuf(&card->tap, opt->sndbuf));
 	for (unsigned int i = 0; i < NET_RINGS; i++) {
 		card->net.kick_fd[i] = new_eventfd();
 		card->call_fd[i] = new_eventfd();

@@ -48,7 +48,8 @@ static const char help[] =
 "\n"
 "Network cards:\n"
 "  -n, --tap NAME|fd=N[,mac=AA:BB:CC:DD:EE:FF][,mtu=N][,ring=N]\n"
-"            [,vhost=on|off][,vhostfd=N][,tx-delay=USEC]\n"
+"            [,vhost=on|off][,vhostfd=N]\n"
+"            [,tx-delay=USEC][,busy=USEC][,sndbuf=BYTES]\n"
 "                        one card on this tap; may be repeated, 18 at most\n"
 "      --vhost           rings go to /dev/vhost-net, for every card that does\n"
 "                        not say vhost= itself\n"
@@ -63,6 +64,8 @@ static const char help[] =
 "                        way of the launcher, which keeps InterruptStatus as\n"
 "                        the specification has it (direct)\n"
 "    tx-delay: after a TX interrupt, none for so long (0: no such limit)\n"
+"    busy: vhost polls for so long before it sleeps (0)\n"
+"    sndbuf: so much may be under way in the tap (no limit)\n"
 "    launcher --tap tap0,mtu=9000 --vhost vmlinuz\n"
 "    launcher --tap fd=3 --vhostfd 4 vmlinuz 3<>/dev/tap7 4<>/dev/vhost-net\n"
 "\n"
@@ -145,23 +148,45 @@ static bool parse_onoff(const char *s, int *on, char *why)
 	return true;
 }
 
+/* A word of --tap whose value is a number, and nothing more. */
+struct number_word {
+	const char *name;
+	unsigned int *value;
+	long least, most;
+	const char *unit;
+};
+
+static bool parse_number(const struct number_word *w, const char *value,
+			 char *why)
+{
+	long n = number(value, w->least, w->most);
+
+	if (n < 0)
+		return refuse(why, "--tap: %s=%s: %s%ld to %ld is needed",
+			      w->name, value, w->unit, w->least, w->most);
+	*w->value = n;
+	return true;
+}
+
 /* One NAME=VALUE of a --tap. */
 static bool parse_tap_word(struct tap_option *t, const char *name,
 			  const char *value, char *why)
 {
+	const struct number_word words[] = {
+		/* virtio 1.2, 5.1.4.1 */
+		{ "mtu",      &t->mtu,	    68, 65535, "" },
+		{ "tx-delay", &t->tx_delay, 0, TX_DELAY_MAX, "microseconds, " },
+		{ "busy",     &t->busy,	    0, BUSY_MAX, "microseconds, " },
+		{ "sndbuf",   &t->sndbuf,   1, INT32_MAX, "bytes, " },
+	};
+
 	if (strcmp(name, "mac") == 0) {
 		t->has_mac = true;
 		return parse_mac(value, t->mac, why);
 	}
-	if (strcmp(name, "mtu") == 0) {
-		long n = number(value, 68, 65535);	/* virtio 1.2, 5.1.4.1 */
-
-		if (n < 0)
-			return refuse(why, "--tap: mtu=%s: 68 to 65535 is needed",
-				     value);
-		t->mtu = n;
-		return true;
-	}
+	for (unsigned int i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(name, words[i].name) == 0)
+			return parse_number(&words[i], value, why);
 	if (strcmp(name, "ring") == 0) {
 		long n = number(value, RING_MIN, RING_MAX);
 
@@ -170,15 +195,6 @@ static bool parse_tap_word(struct tap_option *t, const char *name,
 				      "%d to %d is needed", value, RING_MIN,
 				      RING_MAX);
 		t->ring = n;
-		return true;
-	}
-	if (strcmp(name, "tx-delay") == 0) {
-		long n = number(value, 0, TX_DELAY_MAX);
-
-		if (n < 0)
-			return refuse(why, "--tap: tx-delay=%s: microseconds are "
-				      "needed, 0 to %d", value, TX_DELAY_MAX);
-		t->tx_delay = n;
 		return true;
 	}
 	if (strcmp(name, "vhost") == 0)
@@ -190,8 +206,8 @@ static bool parse_tap_word(struct tap_option *t, const char *name,
 				     "open descriptor is needed", value);
 		return true;
 	}
-	return refuse(why, "--tap: %s= is not known; mac, mtu, ring, tx-delay, "
-		     "vhost and vhostfd are", name);
+	return refuse(why, "--tap: %s= is not known; mac, mtu, ring, vhost, "
+		     "vhostfd, tx-delay, busy and sndbuf are", name);
 }
 
 static bool parse_tap(struct options *opt, const char *arg, char *why)
@@ -269,6 +285,9 @@ static bool apply_vhost(struct options *opt, int vhost, int vhostfd,
 			t->vhost = 1;
 		else if (t->vhost < 0)
 			t->vhost = vhost == 1;
+		if (t->busy && !t->vhost)
+			return refuse(why, "--tap: busy=%u is for vhost; add "
+				      "vhost=on", t->busy);
 	}
 	return true;
 }

@@ -22,6 +22,7 @@
 #define RING_MAX	1024
 #define RING_MIN	32	/* with less Linux stops sending, and waits */
 #define TX_DELAY_MAX	100000	/* us; longer, and TCP takes it for loss */
+#define BUSY_MAX	100000	/* us; longer, and nobody else gets to run */
 
 struct tap_option {
 	char name[IFNAMSIZ];	/* empty when fd is given */
@@ -31,6 +32,8 @@ struct tap_option {
 	unsigned int mtu;	/* 0: the tap's own */
 	unsigned int ring;	/* entries of each ring, at most */
 	unsigned int tx_delay;	/* us between TX interrupts, at least */
+	unsigned int busy;	/* us that vhost polls before it sleeps */
+	unsigned int sndbuf;	/* bytes under way in the tap; 0: its own */
 	int vhost;		/* 1 on, 0 off, -1 not said here */
 	int vhostfd;		/* passed-in /dev/vhost-net, or -1 */
 };

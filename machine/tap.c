@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -277,6 +278,18 @@ int tap_set_header(const struct tap *tap, unsigned int bytes)
 	/* Only where the host is big endian does a kernel need to know. */
 	ioctl(tap->fd, TUNSETVNETLE, &le);
 	return 0;
+}
+
+/*
+ * At most @bytes, and one frame, from the guest are under way in the host; then
+ * the tap is full.  0 is no limit, which is also what lets vhost hand over
+ * frames in batches (drivers/vhost/net.c).  Returns 0 or -errno.
+ */
+int tap_set_sndbuf(const struct tap *tap, unsigned int bytes)
+{
+	int size = bytes ? bytes : INT_MAX;
+
+	return ioctl(tap->fd, TUNSETSNDBUF, &size) < 0 ? -errno : 0;
 }
 
 /*

@@ -28,6 +28,7 @@ bool tap_own_mac(const struct tap *tap, uint8_t mac[6]);
 unsigned int tap_mtu(const struct tap *tap);
 enum tap_link tap_link(const struct tap *tap);
 int tap_set_header(const struct tap *tap, unsigned int bytes);
+int tap_set_sndbuf(const struct tap *tap, unsigned int bytes);
 int tap_set_offload(const struct tap *tap, uint64_t features);
 
 #endif

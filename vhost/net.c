@@ -112,6 +112,7 @@ static int set_rings(struct vhost_net *v, const struct net_ring *ring)
 			.kick_fd = v->kick_fd[i],
 			.call_fd = v->call_fd[i],
 			.err_fd = v->err_fd[i],
+			.busy_us = v->busy_us,
 		};
 
 		err = vhost_set_ring(v->fd, i, &r);

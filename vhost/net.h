@@ -36,6 +36,7 @@ struct vhost_net {
 	bool passed_in;			/* by number: cannot be opened anew */
 	const struct tap *tap;
 	const struct memory *mem;
+	unsigned int busy_us;		/* set by the owner, before a start */
 	int kick_fd[NET_RINGS], call_fd[NET_RINGS], err_fd[NET_RINGS];
 };
 

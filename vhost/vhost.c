@@ -70,6 +70,7 @@ int vhost_set_ring(int fd, unsigned int index, const struct vhost_ring *ring)
 	struct vhost_vring_file kick = { index, ring->kick_fd };
 	struct vhost_vring_file call = { index, ring->call_fd };
 	struct vhost_vring_file err  = { index, ring->err_fd };
+	struct vhost_vring_state busy = { index, ring->busy_us };
 	const struct { unsigned long request; void *arg; } step[] = {
 		{ VHOST_SET_VRING_NUM,	&num },
 		{ VHOST_SET_VRING_BASE, &base },
@@ -80,6 +81,9 @@ int vhost_set_ring(int fd, unsigned int index, const struct vhost_ring *ring)
 	};
 	int ret = 0;
 
+	/* Linux 4.6, and a passed-in descriptor may be set already. */
+	if (ring->busy_us)
+		ret = vhost_ioctl(fd, VHOST_SET_VRING_BUSYLOOP_TIMEOUT, &busy);
 	for (unsigned int i = 0; i < sizeof(step) / sizeof(step[0]) && !ret; i++)
 		ret = vhost_ioctl(fd, step[i].request, step[i].arg);
 	return ret;

@@ -25,6 +25,7 @@ struct vhost_ring {
 	uint16_t num;			/* entries, a power of 2 */
 	uint16_t base;			/* index in avail to start from */
 	int kick_fd, call_fd, err_fd;	/* eventfds */
+	unsigned int busy_us;		/* poll so long before sleeping */
 };
 
 int vhost_own(int fd);

@@ -90,6 +90,10 @@ static bool page(const struct options *o) { return !o->trap_registers; }
 static bool relay(const struct options *o) { return o->relay_interrupts; }
 static bool direct(const struct options *o) { return !o->relay_interrupts; }
 static bool probe(const struct options *o) { return o->probe; }
+static bool knobs(const struct options *o)
+{
+	return o->tap[0].sndbuf == 4096 && o->tap[0].busy == 50;
+}
 static bool delay1000(const struct options *o)
 {
 	return o->tap[0].tx_delay == 1000;
@@ -207,6 +211,7 @@ static struct {
 	{ LINE("k"),				direct },
 	{ LINE("--irq", "relay", "--irq", "direct", "k"), direct },
 	{ LINE("-n", "t,tx-delay=1000", "k"),	delay1000 },
+	{ LINE("-n", "t,sndbuf=4096,vhost=on,busy=50", "k"), knobs },
 	{ LINE("--probe"),			probe },
 	{ LINE("--probe", "k"),			probe },
 	{ LINE("--probe", "--tap", "tap0", "--vhost"), probe },
@@ -319,6 +324,9 @@ static struct {
 	{ LINE("-n", "t,tx-delay=", "k"), "--tap", "tx-delay=: microseconds" },
 	{ LINE("-n", "t,tx-delay=-1", "k"), "--tap", "microseconds" },
 	{ LINE("-n", "t,tx-delay=100001", "k"), "--tap", "0 to 100000" },
+	{ LINE("-n", "t,busy=100001,vhost=on", "k"), "--tap", "0 to 100000" },
+	{ LINE("-n", "t,busy=1", "k"),	"--tap", "add vhost=on" },
+	{ LINE("-n", "t,sndbuf=0", "k"), "--tap", "sndbuf=0: bytes, 1 to" },
 	{ LINE("--tap", "", "k"),	"--tap ", "tap's name" },
 	{ LINE("--tap", ",mtu=68", "k"), "--tap ,mtu=68", "tap's name" },
 	{ LINE("--tap", "abcdefghijklmnop", "k"), "--tap abc", "15 char" },

@@ -262,14 +262,6 @@ static void tables_write(struct machine *m)
 		errx(1, "the ACPI tables do not fit below 1M");
 }
 
-static void print_stats(const struct machine *m)
-{
-	vcpu_print_exits(m, stderr);
-	for (unsigned int i = 0; i < m->opt.nr_taps; i++)
-		card_print_counts(&m->card[i], stderr);
-	fprintf(stderr, "stats end\n");
-}
-
 static struct watch signals;
 
 static void on_signal(void *ctx)
@@ -280,7 +272,7 @@ static void on_signal(void *ctx)
 	if (read(signals.fd, &info, sizeof(info)) != sizeof(info))
 		return;
 	if (info.ssi_signo == SIGUSR1)
-		print_stats(m);
+		stats_print(m, "SIGUSR1");
 	else if (info.ssi_signo == SIGCONT)
 		console_resume();
 	else
@@ -329,6 +321,7 @@ int main(int argc, char *argv[])
 	if (loop_create(&m->loop, &m->lock) < 0)
 		err(1, "epoll");
 	signals_create(m);		/* from here on they are events */
+	stats_create(m);		/* --stats: its file, its timer */
 
 	kvm_create(&m->kvm);		/* an empty VM, split irqchip */
 	if (m->opt.cpus > m->kvm.max_cpus)
@@ -355,6 +348,6 @@ int main(int argc, char *argv[])
 	vcpus_stop(m);
 	console_flush(&m->console);
 	if (m->opt.stats)
-		print_stats(m);
+		stats_print(m, "exit");
 	return status;
 }

@@ -322,34 +322,83 @@ void card_create(struct machine *m, unsigned int index)
  * The accesses that reached the launcher, by register.  Not those that ended
  * in a page or an eventfd: that they are missing here is the point.
  */
-void card_print_counts(const struct card *card, FILE *out)
+static void report_registers(const struct card *card, struct report *r,
+			     const struct mmio_counts *c, const char *key,
+			     const char *phase)
 {
-	static const char *const phase[] = { "before DRIVER_OK",
-					     "after DRIVER_OK" };
-	const struct mmio *m = &card->net.mmio;
+	static const char *const name[] = { "reads", "writes" };
+	static const struct report_columns columns = { .nr = 2, .name = name };
+	uint64_t all[2] = { 0 };
 
-	fprintf(out, "%s: registers that reached the launcher\n", card->name);
-	for (unsigned int p = 0; p < 2; p++) {
-		const struct mmio_counts *c = &m->counts[p];
-		uint64_t reads = 0, writes = 0;
+	report_section(r, key, &columns,
+		       "%s: registers that reached the launcher %s",
+		       card->name, phase);
+	for (unsigned int i = 0; i < MMIO_REGISTERS; i++) {
+		const uint64_t cells[2] = { c->read[i], c->write[i] };
+		const char *known = mmio_register_name(i);
+		char offset[16];
 
-		for (unsigned int r = 0; r < MMIO_REGISTERS; r++) {
-			const char *name = mmio_register_name(r);
-
-			reads += c->read[r];
-			writes += c->write[r];
-			if (c->read[r] || c->write[r])
-				fprintf(out, "  %-18s %8llu reads %8llu writes"
-					"  %s\n", name ? name : "(reserved)",
-					(unsigned long long)c->read[r],
-					(unsigned long long)c->write[r],
-					phase[p]);
-		}
-		fprintf(out, "  %-18s %8llu reads %8llu writes  %s\n", "total",
-			(unsigned long long)reads, (unsigned long long)writes,
-			phase[p]);
+		all[0] += cells[0];
+		all[1] += cells[1];
+		if (!known && !cells[0] && !cells[1])
+			continue;
+		snprintf(offset, sizeof(offset), "(%#x)", i * 4);
+		report_row_if_any(r, known ? known : offset, cells);
 	}
-	if (m->broken_count)
-		fprintf(out, "  broken and stopped %8llu times\n",
-			(unsigned long long)m->broken_count);
+	report_row(r, "total", all);
+	report_close(r);
+}
+
+/* The tap's own counters.  Returns packets both ways, or REPORT_NONE. */
+static uint64_t report_tap(const struct card *card, struct report *r)
+{
+	static const char *const name[] = { "packets", "bytes", "dropped",
+					    "errors" };
+	static const struct report_columns columns = { .nr = 4, .name = name };
+	struct tap_counts from, to;
+
+	if (!tap_counts(&card->tap, &from, &to)) {
+		report_none(r, "tap", "%s: its tap: %s", card->name,
+			    card->tap.visible ? "gone" :
+			    "in another network namespace");
+		return REPORT_NONE;
+	}
+	report_section(r, "tap", &columns, "%s: its tap", card->name);
+	report_row(r, "from_guest", (uint64_t []){ from.packets, from.bytes,
+						   from.dropped, from.errors });
+	report_row(r, "to_guest", (uint64_t []){ to.packets, to.bytes,
+						 to.dropped, to.errors });
+	report_close(r);
+	return from.packets + to.packets;
+}
+
+/*
+ * All that is counted of @card, as an object @key.  Returns the packets that
+ * went through its tap, or REPORT_NONE if we cannot see them.
+ */
+uint64_t card_report(const struct card *card, struct report *r,
+		     const char *key)
+{
+	const struct mmio *m = &card->net.mmio;
+	uint64_t packets;
+
+	report_open(r, key);
+	report_text(r, "name", card->tap.name);
+	report_registers(card, r, &m->counts[0], "before_driver_ok",
+			 "before DRIVER_OK");
+	report_registers(card, r, &m->counts[1], "after_driver_ok",
+			 "after DRIVER_OK");
+	packets = report_tap(card, r);
+	if (card->net.backend == &card->user.backend) {
+		report_number(r, "too_large", card->user.rx_dropped, "%s: "
+			      "frames larger than the guest's buffers",
+			      card->name);
+		report_number(r, "refused", card->user.tx_refused, "%s: "
+			      "frames from the guest that its tap refused",
+			      card->name);
+	}
+	report_number(r, "broken", m->broken_count,
+		      "%s: rings found broken", card->name);
+	report_close(r);
+	return packets;
 }

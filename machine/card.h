@@ -24,13 +24,13 @@
 #define MACHINE_CARD_H
 
 #include <stdint.h>
-#include <stdio.h>
 
 #include "machine/acpi.h"
 #include "machine/call.h"
 #include "machine/link.h"
 #include "machine/loop.h"
 #include "machine/options.h"
+#include "machine/report.h"
 #include "machine/tap.h"
 #include "vhost/net.h"
 #include "virtio/net.h"
@@ -58,7 +58,8 @@ struct card {
 void card_create(struct machine *m, unsigned int index);
 void card_link_changed(struct card *card);
 struct acpi_device card_describe(unsigned int index);
-void card_print_counts(const struct card *card, FILE *out);
+uint64_t card_report(const struct card *card, struct report *r,
+		     const char *key);
 void card_default_mac(const char *tap, const char *machine_id, uint8_t mac[6]);
 
 #endif

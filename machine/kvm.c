@@ -96,6 +96,7 @@ void kvm_create(struct kvm *kvm)
 		err(1, "KVM_CAP_SPLIT_IRQCHIP");
 
 	kvm->max_cpus = ioctl(kvm->fd, KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPUS);
+	kvm->stats_fd = kvm_stats_open(kvm->vm_fd);
 }
 
 static bool probe_line(bool ok, const char *what, const char *fix)
@@ -241,4 +242,79 @@ int kvm_ioeventfd(struct kvm *kvm, int fd, uint64_t gpa, uint32_t value)
 	};
 
 	return ioctl(kvm->vm_fd, KVM_IOEVENTFD, &io) < 0 ? -errno : 0;
+}
+
+/*
+ * ---- what KVM counted ----
+ */
+
+/*
+ * A descriptor to read the statistics of VM or vCPU @fd from, -1 before Linux
+ * 5.14.  A vCPU's has to be opened before it runs: the ioctl waits for the end
+ * of a KVM_RUN that is under way, where the reading does not.
+ */
+int kvm_stats_open(int fd)
+{
+	return ioctl(fd, KVM_GET_STATS_FD, NULL);
+}
+
+/*
+ * Read all that @fd, of kvm_stats_open(), has at this moment.  Returns 0 or
+ * -errno; -EPROTO if what is there is not as api.rst says, or too much for us.
+ */
+int kvm_stats_read(struct kvm_stats *s, int fd)
+{
+	ssize_t n = pread(fd, s->image, sizeof(s->image), 0);
+	struct kvm_stats_header head;
+	struct kvm_stat stat;
+
+	s->nr = 0;
+	if (n < 0)
+		return -errno;
+	s->bytes = n;
+	if (s->bytes < sizeof(head))
+		return -EPROTO;
+	memcpy(&head, s->image, sizeof(head));
+	for (unsigned int i = 0; i < head.num_desc; i++)
+		if (!kvm_stats_get(s, i, &stat))
+			return -EPROTO;
+	s->nr = head.num_desc;
+	return 0;
+}
+
+/*
+ * Statistic @i, below s->nr, which is always there.  (kvm_stats_read() made
+ * sure of that: false is for what lies outside of what was read.  Offsets are
+ * of 32 bits, and are added up in 64.)
+ */
+bool kvm_stats_get(const struct kvm_stats *s, unsigned int i,
+		   struct kvm_stat *stat)
+{
+	struct kvm_stats_header head;
+	struct kvm_stats_desc desc;
+	uint64_t at, end;
+
+	memcpy(&head, s->image, sizeof(head));
+	at = head.desc_offset + i * (sizeof(desc) + head.name_size);
+	end = at + sizeof(desc) + head.name_size;
+	if (end > s->bytes || head.name_size > sizeof(stat->name))
+		return false;
+	memcpy(&desc, s->image + at, sizeof(desc));
+	memcpy(stat->name, s->image + at + sizeof(desc), head.name_size);
+	if (!memchr(stat->name, '\0', head.name_size))
+		return false;
+
+	at = (uint64_t)head.data_offset + desc.offset;
+	end = at + desc.size * sizeof(uint64_t);
+	if (end > s->bytes || !desc.size || desc.size > KVM_STAT_BUCKETS)
+		return false;
+	stat->nr = desc.size;
+	memcpy(stat->value, s->image + at, desc.size * sizeof(uint64_t));
+
+	stat->peak = (desc.flags & KVM_STATS_TYPE_MASK) ==
+		     KVM_STATS_TYPE_PEAK;
+	stat->log = (desc.flags & KVM_STATS_TYPE_MASK) ==
+		    KVM_STATS_TYPE_LOG_HIST;
+	stat->bucket_size = desc.bucket_size;
+	return true;
 }

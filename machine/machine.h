@@ -3,7 +3,7 @@
  * The whole machine, in the order in which launcher.c builds it.
  *
  * A module takes the one member it works on, not all of this: only launcher.c,
- * vcpu.c and card.c, where the parts meet, know the whole.
+ * vcpu.c, card.c and stats.c, where the parts meet, know the whole.
  */
 #ifndef MACHINE_MACHINE_H
 #define MACHINE_MACHINE_H
@@ -18,6 +18,7 @@
 #include "machine/loop.h"
 #include "machine/memory.h"
 #include "machine/options.h"
+#include "machine/stats.h"
 #include "machine/vcpu.h"
 
 /* What a run ends with; 1 and 2 are the host's and the user's mistakes. */
@@ -45,6 +46,7 @@ struct machine {
 	struct console console;
 	struct card card[CARDS_MAX];
 	struct link_watch links;
+	struct stats stats;
 	struct vcpu *vcpu;		/* opt.cpus of them */
 };
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "machine/memory.h"
 
@@ -96,6 +97,29 @@ uint64_t memory_top(const struct memory *mem)
 	const struct memory_region *last = &mem->region[mem->nr - 1];
 
 	return last->gpa + last->size;
+}
+
+/*
+ * How many bytes of it take up host memory: what was ever touched, in whole
+ * pages, less what is swapped out.
+ */
+uint64_t memory_resident(const struct memory *mem)
+{
+	const uint64_t page = sysconf(_SC_PAGESIZE), step = 4096 * page;
+	const struct memory_region *r;
+	unsigned char in_core[4096];
+	uint64_t pages = 0;
+
+	for (r = mem->region; r < mem->region + mem->nr; r++)
+		for (uint64_t at = 0; at < r->size; at += step) {
+			uint64_t n = r->size - at < step ? r->size - at : step;
+
+			if (mincore((char *)r->hva + at, n, in_core) < 0)
+				continue;
+			for (uint64_t i = 0; i < n / page; i++)
+				pages += in_core[i] & 1;
+		}
+	return pages * page;
 }
 
 /*

@@ -48,6 +48,7 @@ struct memory {
 int memory_create(struct memory *mem, uint64_t bytes);
 void memory_destroy(struct memory *mem);
 uint64_t memory_top(const struct memory *mem);
+uint64_t memory_resident(const struct memory *mem);
 void *guest_ptr(const struct memory *mem, uint64_t gpa, uint64_t len);
 
 #endif

@@ -14,7 +14,7 @@
 
 enum {	/* long options without a letter */
 	OPT_VHOST = 256, OPT_NO_VHOST, OPT_VHOSTFD, OPT_REGISTERS, OPT_IRQ,
-	OPT_STATS, OPT_PROBE, OPT_VERSION,
+	OPT_STATS, OPT_STATS_INTERVAL, OPT_PROBE, OPT_VERSION,
 };
 
 static const struct option longs[] = {
@@ -28,7 +28,8 @@ static const struct option longs[] = {
 	{ "vhostfd",   required_argument, NULL, OPT_VHOSTFD },
 	{ "registers", required_argument, NULL, OPT_REGISTERS },
 	{ "irq",       required_argument, NULL, OPT_IRQ },
-	{ "stats",     no_argument,	  NULL, OPT_STATS },
+	{ "stats",     optional_argument, NULL, OPT_STATS },
+	{ "stats-interval", required_argument, NULL, OPT_STATS_INTERVAL },
 	{ "probe",     no_argument,	  NULL, OPT_PROBE },
 	{ "help",      no_argument,	  NULL, 'h' },
 	{ "version",   no_argument,	  NULL, OPT_VERSION },
@@ -70,8 +71,13 @@ static const char help[] =
 "    launcher --tap fd=3 --vhostfd 4 vmlinuz 3<>/dev/tap7 4<>/dev/vhost-net\n"
 "\n"
 "Looking inside:\n"
-"      --stats           what came back to user space, at exit and on SIGUSR1\n"
+"      --stats[=FILE]    what KVM, vhost, the tap and the scheduler counted, at\n"
+"                        exit and on SIGUSR1: a table (stderr), or JSON, a line\n"
+"                        each time, if FILE ends in .json\n"
+"      --stats-interval SECONDS\n"
+"                        and as often as this; implies --stats\n"
 "      --probe           what this machine has and lacks for all this\n"
+"    launcher --tap tap0 --vhost --stats=s.json --stats-interval 10 vmlinuz\n"
 "    launcher --probe\n"
 "\n"
 "  -h, --help            this text\n"
@@ -337,10 +343,10 @@ enum options_result options_parse(struct options *opt, int argc, char **argv,
 				return OPTIONS_WRONG;
 			break;
 		case 'c':
-			n = number(optarg, 1, 254);
+			n = number(optarg, 1, CPUS_MAX);
 			if (n < 0) {
-				refuse(why, "--cpus %s: 1 to 254 is needed",
-				      optarg);
+				refuse(why, "--cpus %s: 1 to %d is needed",
+				      optarg, CPUS_MAX);
 				return OPTIONS_WRONG;
 			}
 			opt->cpus = n;
@@ -383,7 +389,23 @@ enum options_result options_parse(struct options *opt, int argc, char **argv,
 			}
 			break;
 		case OPT_STATS:
+			if (optarg && !*optarg) {
+				refuse(why, "--stats=: a file's name is needed "
+				      "after the =, or no =");
+				return OPTIONS_WRONG;
+			}
 			opt->stats = true;
+			opt->stats_file = optarg;
+			break;
+		case OPT_STATS_INTERVAL:
+			n = number(optarg, 1, 86400);
+			if (n < 0) {
+				refuse(why, "--stats-interval %s: whole seconds, "
+				      "1 to 86400, are needed", optarg);
+				return OPTIONS_WRONG;
+			}
+			opt->stats = true;
+			opt->stats_interval = n;
 			break;
 		case OPT_PROBE:
 			opt->probe = true;

@@ -19,6 +19,7 @@
  * port), and each card has one of the others to itself.
  */
 #define CARDS_MAX	18
+#define CPUS_MAX	254
 #define RING_MAX	1024
 #define RING_MIN	32	/* with less Linux stops sending, and waits */
 #define TX_DELAY_MAX	100000	/* us; longer, and TCP takes it for loss */
@@ -45,7 +46,9 @@ struct options {
 	uint64_t memory;	/* bytes */
 	unsigned int cpus;
 	unsigned int nr_taps;
-	bool stats;
+	bool stats;		/* at exit, not only when asked */
+	const char *stats_file;	/* NULL: stderr */
+	unsigned int stats_interval;	/* seconds, or 0 for never */
 	bool probe;
 	bool trap_registers;	/* no register page: every access exits */
 	bool relay_interrupts;	/* by way of us, who set InterruptStatus */

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@
 #include "machine/uapi.h"
 
 #define FEATURE(bit)	(1ULL << (bit))
+#define COUNTS		"%" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64
 
 static const char *tun_hint(int error)
 {
@@ -107,6 +109,46 @@ static bool is_visible(int fd, const char *name)
 		== 0;
 }
 
+/*
+ * The counters of the interface behind @fd, by its name of now.  They are in
+ * /proc/net/dev for the namespace that we are in, which /sys need not be of.
+ */
+static bool read_counts(int fd, struct tap_counts *rx, struct tap_counts *tx)
+{
+	char line[512], *rest = NULL;
+	bool found = false;
+	struct ifreq ifr;
+	FILE *f;
+
+	memset(&ifr, 0, sizeof(ifr));
+	if (ioctl(fd, TUNGETIFF, &ifr) < 0)
+		return false;
+	f = fopen("/proc/net/dev", "re");
+	while (f && !found && fgets(line, sizeof(line), f)) {
+		rest = strchr(line, ':');	/* no name has one */
+		if (!rest)
+			continue;
+		*rest++ = '\0';
+		found = strcmp(line + strspn(line, " "), ifr.ifr_name) == 0;
+	}
+	if (f)
+		fclose(f);
+	/* bytes packets errs drop fifo frame compressed multicast, twice */
+	return found &&
+	       sscanf(rest, COUNTS " %*u %*u %*u %*u " COUNTS,
+		      &rx->bytes, &rx->packets, &rx->errors, &rx->dropped,
+		      &tx->bytes, &tx->packets, &tx->errors,
+		      &tx->dropped) == 8;
+}
+
+static void subtract(struct tap_counts *from, const struct tap_counts *what)
+{
+	from->packets -= what->packets;
+	from->bytes -= what->bytes;
+	from->dropped -= what->dropped;
+	from->errors -= what->errors;
+}
+
 /* Common to both: the device is as it should be, its offloads are off. */
 static bool settle(struct tap *tap, char *why)
 {
@@ -123,6 +165,8 @@ static bool settle(struct tap *tap, char *why)
 		return refuse(why, "%s: TUNSETOFFLOAD: %s", tap->name,
 			      strerror(-err));
 	tap->visible = is_visible(tap->fd, tap->name);
+	if (tap->visible)
+		read_counts(tap->fd, &tap->rx_before, &tap->tx_before);
 	return true;
 }
 
@@ -224,19 +268,25 @@ bool tap_probe(void)
 	return ok;
 }
 
+/* A tap's file is the misc device 10:200; a macvtap has one of its own. */
+static bool is_macvtap(const struct tap *tap)
+{
+	struct stat st;
+
+	return fstat(tap->fd, &st) == 0 && st.st_rdev != makedev(10, 200);
+}
+
 /*
  * A macvtap lets through only what is for its own address, so the guest has to
- * have that one.  False for a tap (misc device 10:200): there the guest is the
- * neighbour, and has an address of its own.
+ * have that one.  False for a tap: there the guest is the neighbour, and has an
+ * address of its own.
  */
 bool tap_own_mac(const struct tap *tap, uint8_t mac[6])
 {
 	struct ifreq ifr;
-	struct stat st;
 
 	memset(&ifr, 0, sizeof(ifr));
-	if (fstat(tap->fd, &st) < 0 || st.st_rdev == makedev(10, 200) ||
-	    ioctl(tap->fd, SIOCGIFHWADDR, &ifr) < 0)
+	if (!is_macvtap(tap) || ioctl(tap->fd, SIOCGIFHWADDR, &ifr) < 0)
 		return false;
 	memcpy(mac, ifr.ifr_hwaddr.sa_data, 6);
 	return true;
@@ -263,6 +313,25 @@ enum tap_link tap_link(const struct tap *tap)
 	if (!tap->visible || if_ioctl(SIOCGIFFLAGS, ifr.ifr_name, &flags) < 0)
 		return TAP_UP;
 	return flags.ifr_flags & IFF_UP ? TAP_UP : TAP_DOWN;
+}
+
+/*
+ * What went through since we have it.  Returns false if it is not one of our
+ * network namespace, or gone.
+ */
+bool tap_counts(const struct tap *tap, struct tap_counts *from_guest,
+		struct tap_counts *to_guest)
+{
+	struct tap_counts rx, tx;
+
+	if (!tap->visible || !read_counts(tap->fd, &rx, &tx))
+		return false;
+	subtract(&rx, &tap->rx_before);
+	subtract(&tx, &tap->tx_before);
+	/* A tap receives what the guest sends; a macvtap sends it on. */
+	*from_guest = is_macvtap(tap) ? tx : rx;
+	*to_guest = is_macvtap(tap) ? rx : tx;
+	return true;
 }
 
 /*

@@ -197,6 +197,7 @@ void vcpus_create(struct machine *m, uint64_t entry, uint64_t boot_params)
 			      MAP_SHARED, v->fd, 0);
 		if (v->run == MAP_FAILED)
 			err(1, "mmap of vCPU %u", i);
+		v->stats_fd = kvm_stats_open(v->fd);
 		set_cpuid(v);
 		if (i == 0)
 			set_boot_state(v, entry, boot_params);
@@ -328,6 +329,9 @@ static void *vcpu_thread(void *arg)
 	struct machine *m = v->machine;
 	bool running = true;
 
+	pthread_mutex_lock(&m->lock);
+	v->tid = gettid();
+	pthread_mutex_unlock(&m->lock);
 	while (running) {
 		int ret = ioctl(v->fd, KVM_RUN, 0);
 		int error = errno;
@@ -348,6 +352,10 @@ static void *vcpu_thread(void *arg)
 		running = m->loop.status < 0;
 		pthread_mutex_unlock(&m->lock);
 	}
+	pthread_mutex_lock(&m->lock);
+	thread_usage(&v->usage, v->tid);	/* /proc is about to forget */
+	v->tid = 0;
+	pthread_mutex_unlock(&m->lock);
 	return NULL;
 }
 
@@ -367,9 +375,12 @@ void vcpus_start(struct machine *m)
 		struct vcpu *v = &m->vcpu[i];
 		int error = pthread_create(&v->thread, NULL, vcpu_thread,
 					   v);
+		char name[16];
 
 		if (error)
 			errx(1, "a thread for vCPU %u: %s", i, strerror(error));
+		snprintf(name, sizeof(name), "vcpu%u", i);
+		pthread_setname_np(v->thread, name);	/* for top -H */
 	}
 }
 
@@ -391,29 +402,40 @@ void vcpus_stop(struct machine *m)
 }
 
 /*
- * The returns from KVM_RUN to user space so far, by reason, all vCPUs added.
- * With the lock held.
+ * ---- --stats ----
  */
-void vcpu_print_exits(const struct machine *m, FILE *out)
+
+/*
+ * The returns from KVM_RUN to user space so far, by reason, with the lock held.
+ * @per_vcpu are columns for the sum and for each vCPU.  Returns all of them.
+ */
+uint64_t vcpu_report_returns(const struct machine *m, struct report *r,
+			     const struct report_columns *per_vcpu)
 {
-	uint64_t total = 0, interrupted = 0;
+	uint64_t cells[1 + CPUS_MAX], all[1 + CPUS_MAX] = { 0 };
 
-	fprintf(out, "returns from KVM_RUN\n");
-	for (unsigned int r = 0; r < VCPU_EXITS_MAX; r++) {
-		uint64_t n = 0;
+	report_section(r, "returns", per_vcpu, "returns from KVM_RUN");
+	for (unsigned int e = 0; e < VCPU_EXITS_MAX + 1; e++) {
+		const char *name = e < VCPU_EXITS_MAX ? reason_name[e] :
+				   "signals";
+		char number[16];
 
-		for (unsigned int i = 0; i < m->opt.cpus; i++)
-			n += m->vcpu[i].exits[r];
-		if (n)
-			fprintf(out, "  %-20s %10llu\n",
-				reason_name[r] ? reason_name[r] : "?",
-				(unsigned long long)n);
-		total += n;
+		cells[0] = 0;
+		for (unsigned int i = 0; i < m->opt.cpus; i++) {
+			const struct vcpu *v = &m->vcpu[i];
+
+			cells[1 + i] = e < VCPU_EXITS_MAX ? v->exits[e] :
+				       v->interrupted;
+			cells[0] += cells[1 + i];
+			all[1 + i] += cells[1 + i];
+		}
+		all[0] += cells[0];
+		if (!name && !cells[0])
+			continue;
+		snprintf(number, sizeof(number), "reason_%u", e);
+		report_row_if_any(r, name ? name : number, cells);
 	}
-	for (unsigned int i = 0; i < m->opt.cpus; i++)
-		interrupted += m->vcpu[i].interrupted;
-	fprintf(out, "  %-20s %10llu\n", "signals",
-		(unsigned long long)interrupted);
-	fprintf(out, "  %-20s %10llu\n", "total",
-		(unsigned long long)(total + interrupted));
+	report_row(r, "total", all);
+	report_close(r);
+	return all[0];
 }

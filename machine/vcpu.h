@@ -8,7 +8,10 @@
 
 #include <pthread.h>
 #include <stdint.h>
-#include <stdio.h>
+#include <sys/types.h>
+
+#include "machine/report.h"
+#include "machine/thread.h"
 
 struct kvm_run;
 struct machine;
@@ -21,6 +24,9 @@ struct vcpu {
 	struct kvm_run *run;
 	struct machine *machine;
 	pthread_t thread;
+	pid_t tid;			/* of thread while it runs, else 0 */
+	struct thread_usage usage;	/* of thread, once it has ended */
+	int stats_fd;			/* see kvm_stats_open() */
 	uint64_t exits[VCPU_EXITS_MAX];	/* returns of KVM_RUN, by reason */
 	uint64_t interrupted;		/* returns because of a signal */
 };
@@ -28,6 +34,7 @@ struct vcpu {
 void vcpus_create(struct machine *m, uint64_t entry, uint64_t boot_params);
 void vcpus_start(struct machine *m);
 void vcpus_stop(struct machine *m);
-void vcpu_print_exits(const struct machine *m, FILE *out);
+uint64_t vcpu_report_returns(const struct machine *m, struct report *r,
+			     const struct report_columns *per_vcpu);
 
 #endif

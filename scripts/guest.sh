@@ -109,14 +109,21 @@ guest_stats() {
 	tail -c "+$((guest_before + 1))" "$guests/$1.err"
 }
 
-# total_returns: from guest_stats' output, all returns of KVM_RUN.
-total_returns() {
-	awk '/^returns from KVM_RUN/ { here = 1 } here && $1 == "total" { print $2; exit }'
+# stats_cell TITLE ROW N: from guest_stats' output, the N-th number of a row in
+# the section whose title matches.
+stats_cell() {
+	awk -v title="$1" -v row="$2" -v n="$3" '
+		/^[^ ]/ { here = $0 ~ title }
+		here && $1 == row { print $(n + 1); exit }'
 }
+
+# total_returns: from guest_stats' output, all returns of KVM_RUN.
+total_returns() { stats_cell '^returns from KVM_RUN' total 1; }
 
 # card_returns: all accesses that reached the launcher after DRIVER_OK.
 card_returns() {
-	awk '$1 == "total" && /after DRIVER_OK/ { n += $2 + $4; seen = 1 }
+	awk '/^[^ ]/ { here = /registers .* after DRIVER_OK/ }
+	     here && $1 == "total" { n += $2 + $3; seen = 1 }
 	     END { print seen ? n : "none seen" }'
 }
 

@@ -16,9 +16,10 @@ features() { guest_sh a "cat /sys/bus/virtio/devices/virtio$1/features"; }
 
 # after REGISTER: how often it reached the launcher while a driver ran, per card.
 after() {
-	awk -v name="$1" '/^card / { card++; n[card] = 0 }
-		$1 == name && /after DRIVER_OK/ { n[card] += $2 + $4 }
-		END { print n[1] + 0, n[2] + 0 }' "$guests/stats"
+	awk -v name="$1" '
+		/^[^ ]/ { here = /registers .* after DRIVER_OK/; card = $2 }
+		here && $1 == name { n[card] += $2 + $3 }
+		END { print n[0] + 0, n[1] + 0 }' "$guests/stats"
 }
 
 plumbing() {	# REGISTERS IRQ [,TAP-OPTION]

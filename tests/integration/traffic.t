@@ -44,6 +44,8 @@ echo exit >"$guests/a.in"
 guest_end a
 is "powered off: status 0" $? 0
 
+sent() { awk '$1 == "tap0:" { print $3 }' /proc/net/dev; }
+before=$(sent)
 guest_start b guest.ip=10.0.0.2/24 --tap tap0 --vhost --registers trap --stats ||
 	bail "no second guest"
 guest_sh b 'traffic udp-echo 5003 >/dev/null & sleep 1' >/dev/null
@@ -52,12 +54,15 @@ ok "without ioeventfds and page it is not 0 ($returns)" \
 	[ "$returns" -gt $((PACKETS / 2)) ]
 card=$(guest_stats b | card_returns)
 ok "and they are the card's ($card)" [ "$card" -gt $((PACKETS / 2)) ]
-kicks=$(guest_stats b | awk '$1 == "QueueNotify" && /after/ { print $4 }')
+kicks=$(guest_stats b | stats_cell 'after DRIVER_OK' QueueNotify 2)
 ok "a kick for every answer among them ($kicks)" \
 	[ "${kicks:-0}" -ge $((PACKETS / 2)) ]
 echo exit >"$guests/b.in"
 guest_end b
-like "--stats at exit" "$guests/b.err" '^stats end'
+like "--stats at exit" "$guests/b.err" '^statistics (exit)'
+is "which counts the packets of this launcher only" \
+	"$(sed '1,/^statistics (exit)/d' "$guests/b.err" |
+		stats_cell ': its tap' from_guest 1)" $(($(sent) - before))
 "$TREE/launcher" --probe >"$guests/probe"
 is "--probe: this host has all it takes" $? 0
 is "--probe: and says so of nine things" "$(grep -c '^ok ' "$guests/probe")" 9

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "machine/memory.h"
@@ -266,6 +267,31 @@ static void test_guards(void)
 	sigaction(SIGSEGV, &old, NULL);
 }
 
+/* Two regions, of which the host has the pages that were touched. */
+static void test_resident(void)
+{
+	const uint64_t size = HOLE + 64 * M;
+	uint64_t n;
+
+	if (memory_create(&mem, size) < 0) {
+		SKIP("no address space for this size");
+		return;
+	}
+	for (unsigned int i = 0; i < mem.nr; i++)	/* else 2M at a time */
+		madvise(mem.region[i].hva, mem.region[i].size,
+			MADV_NOHUGEPAGE);
+	CHECK(memory_resident(&mem) == 0, "nothing of it is resident at first");
+	for (unsigned int i = 0; i < 5; i++)
+		*(char *)guest_ptr(&mem, (17 * i + 1) * M, 1) = 1;
+	*(char *)guest_ptr(&mem, HOLE - 1, 1) = 1;
+	*(char *)guest_ptr(&mem, memory_top(&mem) - 1, 1) = 1;
+	n = memory_resident(&mem);
+	CHECK(n == 7UL * sysconf(_SC_PAGESIZE),
+	      "seven pages, once touched, the last of each region among them "
+	      "(%llu bytes)", (unsigned long long)n);
+	memory_destroy(&mem);
+}
+
 int main(void)
 {
 	test_shapes();
@@ -274,5 +300,6 @@ int main(void)
 	test_too_much();
 	test_advice();
 	test_guards();
+	test_resident();
 	return done();
 }

@@ -53,7 +53,7 @@ static bool defaults(const struct options *o)
 	return strcmp(o->kernel, "k") == 0 && !o->initrd &&
 	       strcmp(o->append, "") == 0 && o->memory == 256 * M &&
 	       o->cpus == 1 && o->nr_taps == 0 && !o->stats && !o->probe &&
-	       !o->trap_registers;
+	       !o->stats_file && !o->stats_interval && !o->trap_registers;
 }
 
 static bool initrd(const struct options *o)
@@ -84,7 +84,26 @@ static bool m5g(const struct options *o)  { return o->memory == 5 * G; }
 static bool m4e(const struct options *o)  { return o->memory == 1ULL << 62; }
 static bool cpus1(const struct options *o) { return o->cpus == 1; }
 static bool cpus254(const struct options *o) { return o->cpus == 254; }
-static bool stats(const struct options *o) { return o->stats; }
+static bool stats(const struct options *o)
+{
+	return o->stats && !o->stats_file && !o->stats_interval;
+}
+
+static bool stats_to(const struct options *o)
+{
+	return o->stats && o->stats_file && !strcmp(o->stats_file, "s.json");
+}
+
+static bool stats_day(const struct options *o)
+{
+	return o->stats && !o->stats_file && o->stats_interval == 86400;
+}
+
+static bool stats_both(const struct options *o)
+{
+	return stats_to(o) && o->stats_interval == 1;
+}
+
 static bool trap(const struct options *o) { return o->trap_registers; }
 static bool page(const struct options *o) { return !o->trap_registers; }
 static bool relay(const struct options *o) { return o->relay_interrupts; }
@@ -203,6 +222,10 @@ static struct {
 	{ LINE("--cpus", "1", "k"),		cpus1 },
 	{ LINE("-c", "254", "k"),		cpus254 },
 	{ LINE("--stats", "k"),			stats },
+	{ LINE("--stats=s.json", "k"),		stats_to },
+	{ LINE("--stats-interval", "86400", "k"), stats_day },
+	{ LINE("--stats-interval=1", "--stats=s.json", "k"), stats_both },
+	{ LINE("--stats=s.json", "--stats-interval=1", "k"), stats_both },
 	{ LINE("--registers", "trap", "k"),	trap },
 	{ LINE("--registers", "page", "k"),	page },
 	{ LINE("--registers", "trap", "--registers", "page", "k"), page },
@@ -419,6 +442,19 @@ static struct {
 
 	{ LINE(NULL),			"which KERNEL", "bzImage" },
 	{ LINE("--stats"),		"which KERNEL", "bzImage" },
+	{ LINE("--stats=", "k"),	"--stats=", "a file's name" },
+	{ LINE("--stats-interval", "0", "k"), "--stats-interval 0", "1 to 86400" },
+	{ LINE("--stats-interval", "86401", "k"), "--stats-interval 86401",
+						"1 to 86400" },
+	{ LINE("--stats-interval", "0.5", "k"), "--stats-interval 0.5",
+						"whole seconds" },
+	{ LINE("--stats-interval", "-1", "k"), "--stats-interval -1",
+						"whole seconds" },
+	{ LINE("--stats-interval", "1s", "k"), "--stats-interval 1s",
+						"whole seconds" },
+	{ LINE("--stats-interval", "", "k"), "--stats-interval ",
+						"whole seconds" },
+	{ LINE("k", "--stats-interval"), "--stats-interval", "needs a value" },
 	{ LINE("k", "quiet"),		"one KERNEL", "\"quiet\" is left" },
 	{ LINE("k", "-c", "2", "quiet"), "one KERNEL", "go in --append" },
 };
@@ -512,7 +548,8 @@ static void test_printed(void)
 		"-n, --tap", "mac=", "mtu=", "ring=", "vhost=on|off",
 		"vhostfd=", "--vhost ", "--no-vhost", "--vhostfd N",
 		"--registers page|trap", "--irq direct|relay", "tx-delay=",
-		"--stats", "--probe", "-h, --help",
+		"--stats[=FILE]", "--stats-interval SECONDS", "--probe",
+		"-h, --help",
 		"--version", "Exit status",
 	};
 	unsigned int column = 0, widest = 0;

@@ -30,6 +30,7 @@
 #include "machine/acpi.h"
 #include "machine/boot.h"
 #include "machine/machine.h"
+#include "machine/trace.h"
 
 static struct machine machine;
 
@@ -62,6 +63,9 @@ static void parse_options(struct options *opt, int argc, char **argv)
 
 	switch (options_parse(opt, argc, argv, why)) {
 	case OPTIONS_RUN:
+		if (opt->trace &&
+		    !trace_start(opt->trace, opt->trace_file, argv, why))
+			errx(2, "%s", why);
 		return;
 	case OPTIONS_DONE:
 		exit(0);
@@ -342,6 +346,8 @@ int main(int argc, char *argv[])
 
 	vcpus_create(m, entry, BOOT_PARAMS);
 	console_start(&m->console);	/* last: the terminal goes raw */
+	trace(TRACE_RUN, "the guest starts at gpa %#llx, %u vCPUs",
+	      (unsigned long long)entry, m->opt.cpus);
 	vcpus_start(m);
 	status = loop_run(&m->loop);	/* until power-off, or worse */
 
@@ -349,5 +355,6 @@ int main(int argc, char *argv[])
 	console_flush(&m->console);
 	if (m->opt.stats)
 		stats_print(m, "exit");
+	trace(TRACE_RUN, "the end, status %d", status);
 	return status;
 }

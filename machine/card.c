@@ -15,6 +15,7 @@
 
 #include "machine/card.h"
 #include "machine/machine.h"
+#include "machine/trace.h"
 
 #define PAGE	0x1000U
 
@@ -127,8 +128,11 @@ static void on_ring_error(void *ctx)
 	eventfd_t n;
 
 	/* Empty: it was of a ring that has been stopped since. */
-	if (eventfd_read(w->watch.fd, &n) == 0 && card->net.started)
-		ring_failed(card, w - card->err, NULL);
+	if (eventfd_read(w->watch.fd, &n) < 0 || !card->net.started)
+		return;
+	trace(TRACE_CARD, "%s: vhost signals an error on fd %d", card->name,
+	      w->watch.fd);
+	ring_failed(card, w - card->err, NULL);
 }
 
 /*
@@ -268,6 +272,32 @@ static void wire_page(struct machine *m, struct card *card, uint64_t gpa)
 	card->net.mmio.page = page;
 }
 
+/* Who signals whom: what card.h and vhost/net.h draw, with its numbers. */
+static void trace_eventfds(const struct card *card, unsigned int gsi, bool trap)
+{
+	static const char *const name[] = { "RX", "TX" };
+	bool vhost = card->net.backend == &card->vhost.backend;
+	const char *who = vhost ? "vhost" : "main loop";
+
+	trace(TRACE_CARD, "%s: tap fd %d, vhost fd %d", card->name,
+	      card->tap.fd, vhost ? card->vhost.fd : -1);
+	for (unsigned int i = 0; i < NET_RINGS; i++) {
+		struct text way = { 0 };
+
+		if (card->call[i].loop)
+			text_add(&way, "launcher -> fd %d -> ",
+				 card->net.mmio.irq_fd);
+		text_add(&way, "GSI %u", gsi);
+		if (vhost)
+			text_add(&way, "; err fd %d: vhost -> launcher",
+				 card->vhost.err_fd[i]);
+		trace(TRACE_CARD, "%s: %s kick fd %d: %s -> %s; call fd %d: "
+		      "%s -> %s", card->name, name[i], card->net.kick_fd[i],
+		      trap ? "launcher" : "guest", who, card->call_fd[i], who,
+		      way.s);
+	}
+}
+
 /*
  * Make card @index as opt.tap[@index] says, and put it on the machine's bus.
  * Ends with one line and status 1 if the host cannot.
@@ -312,6 +342,7 @@ void card_create(struct machine *m, unsigned int index)
 	card_link_changed(card);
 
 	bus_add(&m->mmio, gpa, MMIO_WINDOW, mmio_io, mmio);
+	trace_eventfds(card, CARD_FIRST_GSI + index, m->opt.trap_registers);
 }
 
 /*

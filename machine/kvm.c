@@ -14,7 +14,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 #include <linux/kvm.h>
 
@@ -67,16 +66,17 @@ void kvm_create(struct kvm *kvm)
 	kvm->fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (kvm->fd < 0)
 		errx(1, "/dev/kvm: %s: %s", strerror(errno), open_hint(errno));
-	if (ioctl(kvm->fd, KVM_GET_API_VERSION, 0) != KVM_API_VERSION)
+	trace(TRACE_KVM, "open /dev/kvm = %d", kvm->fd);
+	if (kvm_ioctl(kvm->fd, KVM_GET_API_VERSION, 0) != KVM_API_VERSION)
 		errx(1, "/dev/kvm: not KVM API version %d: a Linux 2.6.22 or "
 		     "newer is needed", KVM_API_VERSION);
 	for (unsigned int i = 0; i < NR_NEEDED; i++)
-		if (ioctl(kvm->fd, KVM_CHECK_EXTENSION, needed[i].cap) <= 0)
+		if (kvm_ioctl(kvm->fd, KVM_CHECK_EXTENSION, needed[i].cap) <= 0)
 			errx(1, "/dev/kvm: no %s: Linux %s or newer is needed",
 			     needed[i].name, needed[i].since);
 
 	do {	/* a signal can cut the creation of a VM short */
-		kvm->vm_fd = ioctl(kvm->fd, KVM_CREATE_VM, 0);
+		kvm->vm_fd = kvm_ioctl(kvm->fd, KVM_CREATE_VM, 0);
 	} while (kvm->vm_fd < 0 && errno == EINTR);
 	if (kvm->vm_fd < 0)
 		err(1, "KVM_CREATE_VM");
@@ -86,16 +86,17 @@ void kvm_create(struct kvm *kvm)
 	 * 4 GiB where the guest has no RAM; SVM does not know these ioctls'
 	 * purpose and takes them all the same.  Before the first vCPU.
 	 */
-	if (ioctl(kvm->vm_fd, KVM_SET_IDENTITY_MAP_ADDR,
-		  &(uint64_t){ GPA_KVM_PAGES }) < 0)
+	if (kvm_ioctl(kvm->vm_fd, KVM_SET_IDENTITY_MAP_ADDR,
+		      &(uint64_t){ GPA_KVM_PAGES }) < 0)
 		err(1, "KVM_SET_IDENTITY_MAP_ADDR");
-	if (ioctl(kvm->vm_fd, KVM_SET_TSS_ADDR, GPA_KVM_PAGES + 0x1000) < 0)
+	if (kvm_ioctl(kvm->vm_fd, KVM_SET_TSS_ADDR, GPA_KVM_PAGES + 0x1000) < 0)
 		err(1, "KVM_SET_TSS_ADDR");
 
-	if (ioctl(kvm->vm_fd, KVM_ENABLE_CAP, &split) < 0)
+	if (kvm_ioctl(kvm->vm_fd, KVM_ENABLE_CAP, &split) < 0)
 		err(1, "KVM_CAP_SPLIT_IRQCHIP");
 
-	kvm->max_cpus = ioctl(kvm->fd, KVM_CHECK_EXTENSION, KVM_CAP_MAX_VCPUS);
+	kvm->max_cpus = kvm_ioctl(kvm->fd, KVM_CHECK_EXTENSION,
+				  KVM_CAP_MAX_VCPUS);
 	kvm->stats_fd = kvm_stats_open(kvm->vm_fd);
 }
 
@@ -132,8 +133,8 @@ bool kvm_probe(void)
 
 		snprintf(fix, sizeof(fix), "Linux %s or newer is needed",
 			 needed[i].since);
-		all &= probe_line(ioctl(fd, KVM_CHECK_EXTENSION,
-					needed[i].cap) > 0,
+		all &= probe_line(kvm_ioctl(fd, KVM_CHECK_EXTENSION,
+					    needed[i].cap) > 0,
 				  needed[i].name, fix);
 	}
 	close(fd);
@@ -146,7 +147,7 @@ uint64_t kvm_address_space(const struct kvm *kvm)
 	struct { struct kvm_cpuid2 head; struct kvm_cpuid_entry2 e[256]; } id;
 
 	id.head.nent = 256;
-	if (ioctl(kvm->fd, KVM_GET_SUPPORTED_CPUID, &id) == 0)
+	if (kvm_ioctl(kvm->fd, KVM_GET_SUPPORTED_CPUID, &id) == 0)
 		for (unsigned int i = 0; i < id.head.nent; i++)
 			if (id.e[i].function == 0x80000008)
 				return 1ULL << (id.e[i].eax & 0x3f);
@@ -164,7 +165,7 @@ static int add_slot(struct kvm *kvm, uint64_t gpa, void *hva, uint64_t size,
 		.userspace_addr	 = (uintptr_t)hva,
 	};
 
-	if (ioctl(kvm->vm_fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0)
+	if (kvm_ioctl(kvm->vm_fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0)
 		return -errno;
 	kvm->slots++;
 	return 0;
@@ -216,7 +217,8 @@ int kvm_set_route(struct kvm *kvm, unsigned int gsi, const struct msi *msi)
 			.u.msi.data = kvm->route[i].msi.data,
 		};
 	}
-	return ioctl(kvm->vm_fd, KVM_SET_GSI_ROUTING, &table) < 0 ? -errno : 0;
+	return kvm_ioctl(kvm->vm_fd, KVM_SET_GSI_ROUTING, &table) < 0 ?
+		-errno : 0;
 }
 
 /* A signal on eventfd @fd becomes one edge on @gsi.  Returns 0 or -errno. */
@@ -224,7 +226,7 @@ int kvm_irqfd(struct kvm *kvm, int fd, unsigned int gsi)
 {
 	struct kvm_irqfd irqfd = { .fd = fd, .gsi = gsi };
 
-	return ioctl(kvm->vm_fd, KVM_IRQFD, &irqfd) < 0 ? -errno : 0;
+	return kvm_ioctl(kvm->vm_fd, KVM_IRQFD, &irqfd) < 0 ? -errno : 0;
 }
 
 /*
@@ -241,7 +243,7 @@ int kvm_ioeventfd(struct kvm *kvm, int fd, uint64_t gpa, uint32_t value)
 		.flags = KVM_IOEVENTFD_FLAG_DATAMATCH,
 	};
 
-	return ioctl(kvm->vm_fd, KVM_IOEVENTFD, &io) < 0 ? -errno : 0;
+	return kvm_ioctl(kvm->vm_fd, KVM_IOEVENTFD, &io) < 0 ? -errno : 0;
 }
 
 /*
@@ -255,7 +257,7 @@ int kvm_ioeventfd(struct kvm *kvm, int fd, uint64_t gpa, uint32_t value)
  */
 int kvm_stats_open(int fd)
 {
-	return ioctl(fd, KVM_GET_STATS_FD, NULL);
+	return kvm_ioctl(fd, KVM_GET_STATS_FD, NULL);
 }
 
 /*
@@ -318,3 +320,130 @@ bool kvm_stats_get(const struct kvm_stats *s, unsigned int i,
 	stat->bucket_size = desc.bucket_size;
 	return true;
 }
+
+/*
+ * ---- the transcript ----
+ */
+
+static void show_number(struct text *t, unsigned long arg)
+{
+	text_add(t, "%lu", arg);
+}
+
+static void show_address(struct text *t, unsigned long arg)
+{
+	text_add(t, "gpa %#lx", arg);
+}
+
+static void show_address_at(struct text *t, unsigned long arg)
+{
+	text_add(t, "gpa %#llx", *(const unsigned long long *)arg);
+}
+
+static void show_cap(struct text *t, unsigned long arg)
+{
+	const char *name =
+		arg == KVM_CAP_MAX_VCPUS ? "KVM_CAP_MAX_VCPUS" :
+		arg == KVM_CAP_TSC_DEADLINE_TIMER ?
+			"KVM_CAP_TSC_DEADLINE_TIMER" : NULL;
+
+	for (unsigned int i = 0; i < NR_NEEDED; i++)
+		if ((unsigned long)needed[i].cap == arg)
+			name = needed[i].name;
+	if (name)
+		text_add(t, "%s", name);
+	else
+		text_add(t, "%lu", arg);
+}
+
+static void show_enable(struct text *t, unsigned long arg)
+{
+	const struct kvm_enable_cap *cap = (const struct kvm_enable_cap *)arg;
+
+	show_cap(t, cap->cap);
+	text_add(t, " %llu", cap->args[0]);
+}
+
+static void show_slot(struct text *t, unsigned long arg)
+{
+	const struct kvm_userspace_memory_region *slot =
+		(const struct kvm_userspace_memory_region *)arg;
+
+	text_add(t, "slot %u gpa %#llx hva %#llx bytes %#llx%s", slot->slot,
+		 slot->guest_phys_addr, slot->userspace_addr, slot->memory_size,
+		 slot->flags & KVM_MEM_READONLY ? " read-only" : "");
+}
+
+static void show_routes(struct text *t, unsigned long arg)
+{
+	const struct kvm_irq_routing *table =
+		(const struct kvm_irq_routing *)arg;
+
+	text_add(t, "%u", table->nr);
+	for (unsigned int i = 0; i < table->nr; i++)
+		text_add(t, "%s GSI %u msi %#x data %#x", i ? "," : ":",
+			 table->entries[i].gsi,
+			 table->entries[i].u.msi.address_lo,
+			 table->entries[i].u.msi.data);
+}
+
+static void show_irqfd(struct text *t, unsigned long arg)
+{
+	const struct kvm_irqfd *irqfd = (const struct kvm_irqfd *)arg;
+
+	text_add(t, "fd %u -> GSI %u", irqfd->fd, irqfd->gsi);
+}
+
+static void show_ioeventfd(struct text *t, unsigned long arg)
+{
+	const struct kvm_ioeventfd *io = (const struct kvm_ioeventfd *)arg;
+
+	text_add(t, "store of %llu at gpa %#llx (%u bytes) -> fd %d",
+		 io->datamatch, io->addr, io->len, io->fd);
+}
+
+static void show_cpuid(struct text *t, unsigned long arg)
+{
+	text_add(t, "%u leaves", ((const struct kvm_cpuid2 *)arg)->nent);
+}
+
+static void show_regs(struct text *t, unsigned long arg)
+{
+	const struct kvm_regs *r = (const struct kvm_regs *)arg;
+
+	text_add(t, "rip %#llx rsp %#llx rsi %#llx rflags %#llx", r->rip,
+		 r->rsp, r->rsi, r->rflags);
+}
+
+static void show_sregs(struct text *t, unsigned long arg)
+{
+	const struct kvm_sregs *s = (const struct kvm_sregs *)arg;
+
+	text_add(t, "cr0 %#llx cr3 %#llx cr4 %#llx efer %#llx cs %#x",
+		 s->cr0, s->cr3, s->cr4, s->efer, s->cs.selector);
+}
+
+#define CALL(name, ...)	{ name, #name, __VA_ARGS__ }
+
+const struct trace_call kvm_calls[] = {
+	CALL(KVM_GET_API_VERSION,	 NULL, NULL),
+	CALL(KVM_CHECK_EXTENSION,	 show_cap, NULL),
+	CALL(KVM_CREATE_VM,		 NULL, NULL),
+	CALL(KVM_SET_IDENTITY_MAP_ADDR,	 show_address_at, NULL),
+	CALL(KVM_SET_TSS_ADDR,		 show_address, NULL),
+	CALL(KVM_ENABLE_CAP,		 show_enable, NULL),
+	CALL(KVM_GET_SUPPORTED_CPUID,	 NULL, show_cpuid),
+	CALL(KVM_SET_USER_MEMORY_REGION, show_slot, NULL),
+	CALL(KVM_SET_GSI_ROUTING,	 show_routes, NULL),
+	CALL(KVM_IRQFD,			 show_irqfd, NULL),
+	CALL(KVM_IOEVENTFD,		 show_ioeventfd, NULL),
+	CALL(KVM_GET_STATS_FD,		 NULL, NULL),
+	CALL(KVM_GET_VCPU_MMAP_SIZE,	 NULL, NULL),
+	CALL(KVM_CREATE_VCPU,		 show_number, NULL),
+	CALL(KVM_SET_CPUID2,		 show_cpuid, NULL),
+	CALL(KVM_GET_SREGS,		 NULL, show_sregs),
+	CALL(KVM_SET_SREGS,		 show_sregs, NULL),
+	CALL(KVM_GET_REGS,		 NULL, show_regs),
+	CALL(KVM_SET_REGS,		 show_regs, NULL),
+	{ 0 }
+};

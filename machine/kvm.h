@@ -15,6 +15,7 @@
 
 #include "machine/ioapic.h"
 #include "machine/memory.h"
+#include "machine/trace.h"
 
 struct kvm {
 	int fd;				/* /dev/kvm */
@@ -50,6 +51,15 @@ struct kvm_stat {
 	unsigned int nr;		/* 1, or a histogram's buckets */
 	uint64_t value[KVM_STAT_BUCKETS];
 };
+
+extern const struct trace_call kvm_calls[];
+
+/*
+ * As ioctl(2), and in the transcript: for all but KVM_RUN.  @arg is a pointer
+ * or a number.
+ */
+#define kvm_ioctl(fd, request, arg) \
+	trace_ioctl(TRACE_KVM, kvm_calls, fd, request, (unsigned long)(arg))
 
 void kvm_create(struct kvm *kvm);
 bool kvm_probe(void);

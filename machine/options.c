@@ -11,10 +11,11 @@
 #include <string.h>
 
 #include "machine/options.h"
+#include "machine/trace.h"
 
 enum {	/* long options without a letter */
 	OPT_VHOST = 256, OPT_NO_VHOST, OPT_VHOSTFD, OPT_REGISTERS, OPT_IRQ,
-	OPT_STATS, OPT_STATS_INTERVAL, OPT_PROBE, OPT_VERSION,
+	OPT_STATS, OPT_STATS_INTERVAL, OPT_PROBE, OPT_TRACE, OPT_VERSION,
 };
 
 static const struct option longs[] = {
@@ -31,6 +32,7 @@ static const struct option longs[] = {
 	{ "stats",     optional_argument, NULL, OPT_STATS },
 	{ "stats-interval", required_argument, NULL, OPT_STATS_INTERVAL },
 	{ "probe",     no_argument,	  NULL, OPT_PROBE },
+	{ "trace",     optional_argument, NULL, OPT_TRACE },
 	{ "help",      no_argument,	  NULL, 'h' },
 	{ "version",   no_argument,	  NULL, OPT_VERSION },
 	{ NULL, 0, NULL, 0 },
@@ -77,8 +79,13 @@ static const char help[] =
 "      --stats-interval SECONDS\n"
 "                        and as often as this; implies --stats\n"
 "      --probe           what this machine has and lacks for all this\n"
+"      --trace[=[WHAT,...][FILE]]\n"
+"                        a line per event, to FILE (standard error); FILE has\n"
+"                        a / or a . in it.  WHAT is run, kvm, tap, vhost, regs\n"
+"                        or card (all of them)\n"
 "    launcher --tap tap0 --vhost --stats=s.json --stats-interval 10 vmlinuz\n"
 "    launcher --probe\n"
+"    launcher --trace=vhost,tap,./wiring.log --tap tap0 --vhost vmlinuz\n"
 "\n"
 "  -h, --help            this text\n"
 "      --version         the version\n"
@@ -262,6 +269,35 @@ static bool parse_tap(struct options *opt, const char *arg, char *why)
 }
 
 /*
+ * The words of a --trace.  A slip of the pen must not become a file of that
+ * name, so a FILE has to look like one.  NULL: nothing was said.
+ */
+static bool parse_trace(struct options *opt, const char *arg, char *why)
+{
+	char copy[PATH_MAX], *word, *rest = copy;
+
+	if (arg && strlen(arg) >= sizeof(copy))
+		return refuse(why, "--trace: %zu characters are too many",
+			     strlen(arg));
+	strcpy(copy, arg ? arg : "");
+	while (arg && (word = strsep(&rest, ","))) {
+		unsigned int bit = trace_word(word);
+
+		if (!bit && !strpbrk(word, "/."))
+			return refuse(why, "--trace: \"%.64s\" is none of "
+				      TRACE_WORDS "; a file has a / or a . in "
+				      "its name, as ./%.64s", word, word);
+		if (!bit && opt->trace_file[0])
+			return refuse(why, "--trace: one file is enough; "
+				      "\"%.64s\" is left over", word);
+		if (!bit)
+			strcpy(opt->trace_file, word);
+		opt->trace |= bit;
+	}
+	return true;
+}
+
+/*
  * --vhost, --no-vhost and --vhostfd speak for the cards that do not say
  * themselves, wherever they stand on the line; so they are applied at the end.
  */
@@ -323,6 +359,7 @@ enum options_result options_parse(struct options *opt, int argc, char **argv,
 				  char why[static WHY_MAX])
 {
 	int o, vhost = -1, vhostfd = -1;
+	bool traced = false;
 	long n;
 
 	*opt = (struct options) {
@@ -410,6 +447,11 @@ enum options_result options_parse(struct options *opt, int argc, char **argv,
 		case OPT_PROBE:
 			opt->probe = true;
 			break;
+		case OPT_TRACE:
+			if (!parse_trace(opt, optarg, why))
+				return OPTIONS_WRONG;
+			traced = true;
+			break;
 		case 'h':
 			fputs(help, stdout);
 			return OPTIONS_DONE;
@@ -434,6 +476,8 @@ enum options_result options_parse(struct options *opt, int argc, char **argv,
 	if (!apply_vhost(opt, vhost, vhostfd, why) ||
 	    !check_descriptors(opt, why))
 		return OPTIONS_WRONG;
+	if (traced && !opt->trace)
+		opt->trace = TRACE_ALL;
 	if (opt->probe)
 		return OPTIONS_RUN;
 	if (optind == argc) {
@@ -442,8 +486,11 @@ enum options_result options_parse(struct options *opt, int argc, char **argv,
 		return OPTIONS_WRONG;
 	}
 	if (optind + 1 < argc) {
-		refuse(why, "one KERNEL is enough; \"%s\" is left over (words "
-		      "for the kernel go in --append)", argv[optind + 1]);
+		refuse(why, "one KERNEL is enough; \"%s\" is left over (%s)",
+		      argv[optind + 1],
+		      opt->trace ? "what and where to trace stand behind "
+				   "--trace=, without a space" :
+				   "words for the kernel go in --append");
 		return OPTIONS_WRONG;
 	}
 	opt->kernel = argv[optind];

@@ -6,6 +6,7 @@
 #ifndef MACHINE_OPTIONS_H
 #define MACHINE_OPTIONS_H
 
+#include <limits.h>
 #include <net/if.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -52,6 +53,8 @@ struct options {
 	bool probe;
 	bool trap_registers;	/* no register page: every access exits */
 	bool relay_interrupts;	/* by way of us, who set InterruptStatus */
+	unsigned int trace;	/* TRACE_ bits, see machine/trace.h; 0: off */
+	char trace_file[PATH_MAX];	/* "" for standard error */
 	struct tap_option tap[CARDS_MAX];
 };
 

@@ -22,10 +22,99 @@
 #include <linux/sockios.h>
 
 #include "machine/tap.h"
+#include "machine/trace.h"
 #include "machine/uapi.h"
 
 #define FEATURE(bit)	(1ULL << (bit))
 #define COUNTS		"%" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64
+
+/* As ioctl(2), and in the transcript.  @arg is a pointer or a number. */
+#define tap_ioctl(fd, request, arg) \
+	trace_ioctl(TRACE_TAP, calls, fd, request, (unsigned long)(arg))
+
+/*
+ * ---- the transcript ----
+ */
+
+static void show_name(struct text *t, unsigned long arg)
+{
+	const struct ifreq *ifr = (const struct ifreq *)arg;
+
+	/* Asked of a tap's descriptor, no name is needed. */
+	text_add(t, "%.*s", IFNAMSIZ, ifr->ifr_name[0] ? ifr->ifr_name : "tap");
+}
+
+static void show_tun(struct text *t, unsigned long arg)
+{
+	static const char *const flag[] = {
+		[0] = "TUN", [1] = "TAP", [4] = "NAPI", [5] = "NAPI_FRAGS",
+		[8] = "MULTI_QUEUE", [11] = "PERSIST", [12] = "NO_PI",
+		[13] = "ONE_QUEUE", [14] = "VNET_HDR", [15] = "TUN_EXCL",
+	};
+	const struct ifreq *ifr = (const struct ifreq *)arg;
+
+	show_name(t, arg);
+	text_add(t, " flags ");
+	text_bits(t, (unsigned short)ifr->ifr_flags, flag,
+		  sizeof(flag) / sizeof(flag[0]));
+}
+
+static void show_flags(struct text *t, unsigned long arg)
+{
+	short flags = ((const struct ifreq *)arg)->ifr_flags;
+
+	text_add(t, "%s", flags & IFF_UP ? "up" : "down");
+}
+
+static void show_mtu(struct text *t, unsigned long arg)
+{
+	text_add(t, "%d", ((const struct ifreq *)arg)->ifr_mtu);
+}
+
+static void show_address(struct text *t, unsigned long arg)
+{
+	const struct ifreq *ifr = (const struct ifreq *)arg;
+
+	for (unsigned int i = 0; i < 6; i++)
+		text_add(t, "%s%02x", i ? ":" : "",
+			 (uint8_t)ifr->ifr_hwaddr.sa_data[i]);
+}
+
+static void show_int(struct text *t, unsigned long arg)
+{
+	text_add(t, "%d", *(const int *)arg);
+}
+
+static void show_offload(struct text *t, unsigned long arg)
+{
+	static const char *const flag[] = {
+		"CSUM", "TSO4", "TSO6", "TSO_ECN", "UFO", "USO4", "USO6",
+	};
+
+	text_bits(t, arg, flag, sizeof(flag) / sizeof(flag[0]));
+}
+
+#define CALL(name, ...)	{ name, #name, __VA_ARGS__ }
+
+static const struct trace_call calls[] = {
+	CALL(TUNSETIFF,		show_tun, NULL),
+	CALL(TUNGETIFF,		NULL, show_tun),
+	CALL(TUNSETVNETHDRSZ,	show_int, NULL),
+	CALL(TUNSETVNETLE,	show_int, NULL),
+	CALL(TUNSETSNDBUF,	show_int, NULL),
+	CALL(TUNSETOFFLOAD,	show_offload, NULL),
+	CALL(TUNATTACHFILTER,	NULL, NULL),
+	CALL(TUNDETACHFILTER,	NULL, NULL),
+	CALL(SIOCGIFFLAGS,	show_name, show_flags),
+	CALL(SIOCGIFMTU,	show_name, show_mtu),
+	CALL(SIOCGIFHWADDR,	show_name, show_address),
+	CALL(SIOCETHTOOL,	show_name, NULL),
+	{ 0 }
+};
+
+/*
+ * ---- opening, adopting, settings ----
+ */
 
 static const char *tun_hint(int error)
 {
@@ -47,7 +136,7 @@ static int if_ioctl(unsigned long request, const char *name, struct ifreq *ifr)
 		return -errno;
 	memset(ifr->ifr_name, 0, IFNAMSIZ);
 	memcpy(ifr->ifr_name, name, strnlen(name, IFNAMSIZ - 1));
-	err = ioctl(fd, request, ifr) < 0 ? -errno : 0;
+	err = tap_ioctl(fd, request, ifr) < 0 ? -errno : 0;
 	close(fd);
 	return err;
 }
@@ -103,7 +192,7 @@ static bool is_visible(int fd, const char *name)
 	struct ifreq ours, theirs;
 
 	memset(&ours, 0, sizeof(ours));
-	return ioctl(fd, SIOCGIFHWADDR, &ours) == 0 &&
+	return tap_ioctl(fd, SIOCGIFHWADDR, &ours) == 0 &&
 	       if_ioctl(SIOCGIFHWADDR, name, &theirs) == 0 &&
 	       memcmp(ours.ifr_hwaddr.sa_data, theirs.ifr_hwaddr.sa_data, 6)
 		== 0;
@@ -121,7 +210,7 @@ static bool read_counts(int fd, struct tap_counts *rx, struct tap_counts *tx)
 	FILE *f;
 
 	memset(&ifr, 0, sizeof(ifr));
-	if (ioctl(fd, TUNGETIFF, &ifr) < 0)
+	if (tap_ioctl(fd, TUNGETIFF, &ifr) < 0)
 		return false;
 	f = fopen("/proc/net/dev", "re");
 	while (f && !found && fgets(line, sizeof(line), f)) {
@@ -158,8 +247,8 @@ static bool settle(struct tap *tap, char *why)
 		return refuse(why, "%s: no virtio-net header of %zu bytes: %s",
 			      tap->name, sizeof(struct virtio_net_hdr_v1),
 			      strerror(-err));
-	tap->has_uso = ioctl(tap->fd, TUNSETOFFLOAD,
-			     TUN_F_CSUM | TUN_F_USO4 | TUN_F_USO6) == 0;
+	tap->has_uso = tap_ioctl(tap->fd, TUNSETOFFLOAD,
+				 TUN_F_CSUM | TUN_F_USO4 | TUN_F_USO6) == 0;
 	err = tap_set_offload(tap, 0);
 	if (err)
 		return refuse(why, "%s: TUNSETOFFLOAD: %s", tap->name,
@@ -191,11 +280,12 @@ bool tap_open(struct tap *tap, const char *name, char why[static WHY_MAX])
 	if (tap->fd < 0)
 		return refuse(why, "/dev/net/tun: %s; %s", strerror(errno),
 			      tun_hint(errno));
+	trace(TRACE_TAP, "open /dev/net/tun = %d", tap->fd);
 
 	memset(&ifr, 0, sizeof(ifr));
 	memcpy(ifr.ifr_name, tap->name, IFNAMSIZ);
 	ifr.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
-	if (ioctl(tap->fd, TUNSETIFF, &ifr) < 0)
+	if (tap_ioctl(tap->fd, TUNSETIFF, &ifr) < 0)
 		return refuse_attach(name, errno, why);
 	return settle(tap, why);
 }
@@ -210,13 +300,13 @@ static int tun_flags(int fd, struct ifreq *ifr)
 {
 	struct sock_filter pass = BPF_STMT(BPF_RET | BPF_K, UINT32_MAX);
 	struct sock_fprog filter = { 1, &pass };
-	bool attached = ioctl(fd, TUNATTACHFILTER, &filter) == 0;
+	bool attached = tap_ioctl(fd, TUNATTACHFILTER, &filter) == 0;
 	int err;
 
 	memset(ifr, 0, sizeof(*ifr));
-	err = ioctl(fd, TUNGETIFF, ifr) < 0 ? -errno : 0;
+	err = tap_ioctl(fd, TUNGETIFF, ifr) < 0 ? -errno : 0;
 	if (attached)
-		ioctl(fd, TUNDETACHFILTER, 0);
+		tap_ioctl(fd, TUNDETACHFILTER, 0);
 	return err ? err : (unsigned short)ifr->ifr_flags;
 }
 
@@ -286,7 +376,7 @@ bool tap_own_mac(const struct tap *tap, uint8_t mac[6])
 	struct ifreq ifr;
 
 	memset(&ifr, 0, sizeof(ifr));
-	if (!is_macvtap(tap) || ioctl(tap->fd, SIOCGIFHWADDR, &ifr) < 0)
+	if (!is_macvtap(tap) || tap_ioctl(tap->fd, SIOCGIFHWADDR, &ifr) < 0)
 		return false;
 	memcpy(mac, ifr.ifr_hwaddr.sa_data, 6);
 	return true;
@@ -308,7 +398,7 @@ enum tap_link tap_link(const struct tap *tap)
 	struct ifreq ifr, flags;
 
 	memset(&ifr, 0, sizeof(ifr));
-	if (ioctl(tap->fd, TUNGETIFF, &ifr) < 0)
+	if (tap_ioctl(tap->fd, TUNGETIFF, &ifr) < 0)
 		return TAP_GONE;
 	if (!tap->visible || if_ioctl(SIOCGIFFLAGS, ifr.ifr_name, &flags) < 0)
 		return TAP_UP;
@@ -342,10 +432,10 @@ int tap_set_header(const struct tap *tap, unsigned int bytes)
 {
 	int size = bytes, le = 1;
 
-	if (ioctl(tap->fd, TUNSETVNETHDRSZ, &size) < 0)
+	if (tap_ioctl(tap->fd, TUNSETVNETHDRSZ, &size) < 0)
 		return -errno;
 	/* Only where the host is big endian does a kernel need to know. */
-	ioctl(tap->fd, TUNSETVNETLE, &le);
+	tap_ioctl(tap->fd, TUNSETVNETLE, &le);
 	return 0;
 }
 
@@ -358,7 +448,7 @@ int tap_set_sndbuf(const struct tap *tap, unsigned int bytes)
 {
 	int size = bytes ? bytes : INT_MAX;
 
-	return ioctl(tap->fd, TUNSETSNDBUF, &size) < 0 ? -errno : 0;
+	return tap_ioctl(tap->fd, TUNSETSNDBUF, &size) < 0 ? -errno : 0;
 }
 
 /*
@@ -383,5 +473,5 @@ int tap_set_offload(const struct tap *tap, uint64_t features)
 	if ((features & uso) == uso)		/* tun knows only both */
 		flags |= TUN_F_USO4 | TUN_F_USO6;
 
-	return ioctl(tap->fd, TUNSETOFFLOAD, flags) < 0 ? -errno : 0;
+	return tap_ioctl(tap->fd, TUNSETOFFLOAD, flags) < 0 ? -errno : 0;
 }

@@ -20,6 +20,7 @@
 
 #include "machine/boot.h"
 #include "machine/machine.h"
+#include "machine/trace.h"
 #include "machine/vcpu.h"
 
 #define KICK_SIGNAL	SIGRTMIN
@@ -108,12 +109,12 @@ static void set_cpuid(struct vcpu *v)
 		struct kvm_cpuid_entry2 e[CPUID_MAX + 4];
 	} id;
 	int kvm_fd = v->machine->kvm.fd;
-	bool tsc_deadline = ioctl(kvm_fd, KVM_CHECK_EXTENSION,
-				  KVM_CAP_TSC_DEADLINE_TIMER) > 0;
+	bool tsc_deadline = kvm_ioctl(kvm_fd, KVM_CHECK_EXTENSION,
+				      KVM_CAP_TSC_DEADLINE_TIMER) > 0;
 	unsigned int kept = 0, max_leaf = 0;
 
 	id.head.nent = CPUID_MAX;
-	if (ioctl(kvm_fd, KVM_GET_SUPPORTED_CPUID, &id) < 0)
+	if (kvm_ioctl(kvm_fd, KVM_GET_SUPPORTED_CPUID, &id) < 0)
 		err(1, "KVM_GET_SUPPORTED_CPUID");
 
 	for (unsigned int i = 0; i < id.head.nent; i++) {
@@ -130,7 +131,7 @@ static void set_cpuid(struct vcpu *v)
 	if (max_leaf >= 0x1f)
 		kept += topology(&id.e[kept], 0x1f, v);
 	id.head.nent = kept;
-	if (ioctl(v->fd, KVM_SET_CPUID2, &id) < 0)
+	if (kvm_ioctl(v->fd, KVM_SET_CPUID2, &id) < 0)
 		err(1, "KVM_SET_CPUID2");
 }
 
@@ -155,7 +156,7 @@ static void set_boot_state(struct vcpu *v, uint64_t entry, uint64_t boot_params)
 	};
 	struct kvm_sregs s;
 
-	if (ioctl(v->fd, KVM_GET_SREGS, &s) < 0)
+	if (kvm_ioctl(v->fd, KVM_GET_SREGS, &s) < 0)
 		err(1, "KVM_GET_SREGS");
 	s.cs = code;
 	s.ds = s.es = s.fs = s.gs = s.ss = data;
@@ -165,9 +166,9 @@ static void set_boot_state(struct vcpu *v, uint64_t entry, uint64_t boot_params)
 	s.cr4 = 1 << 5;				/* PAE */
 	s.cr0 = 1U << 31 | 1 << 4 | 1 << 1 | 1;	/* PG, ET, MP, PE */
 	s.efer = 1 << 10 | 1 << 8;		/* LMA, LME */
-	if (ioctl(v->fd, KVM_SET_SREGS, &s) < 0)
+	if (kvm_ioctl(v->fd, KVM_SET_SREGS, &s) < 0)
 		err(1, "KVM_SET_SREGS");
-	if (ioctl(v->fd, KVM_SET_REGS, &regs) < 0)
+	if (kvm_ioctl(v->fd, KVM_SET_REGS, &regs) < 0)
 		err(1, "KVM_SET_REGS");
 }
 
@@ -177,7 +178,7 @@ static void set_boot_state(struct vcpu *v, uint64_t entry, uint64_t boot_params)
  */
 void vcpus_create(struct machine *m, uint64_t entry, uint64_t boot_params)
 {
-	int run_bytes = ioctl(m->kvm.fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	int run_bytes = kvm_ioctl(m->kvm.fd, KVM_GET_VCPU_MMAP_SIZE, 0);
 
 	if (run_bytes < 0)
 		err(1, "KVM_GET_VCPU_MMAP_SIZE");
@@ -190,7 +191,7 @@ void vcpus_create(struct machine *m, uint64_t entry, uint64_t boot_params)
 
 		v->id = i;
 		v->machine = m;
-		v->fd = ioctl(m->kvm.vm_fd, KVM_CREATE_VCPU, i);
+		v->fd = kvm_ioctl(m->kvm.vm_fd, KVM_CREATE_VCPU, i);
 		if (v->fd < 0)
 			err(1, "KVM_CREATE_VCPU %u", i);
 		v->run = mmap(NULL, run_bytes, PROT_READ | PROT_WRITE,
@@ -228,9 +229,10 @@ static void crashed(struct vcpu *v, const char *what)
 {
 	struct kvm_regs regs = { 0 };
 
-	ioctl(v->fd, KVM_GET_REGS, &regs);
+	kvm_ioctl(v->fd, KVM_GET_REGS, &regs);
 	warnx("vCPU %u: %s, at rip %#llx rsp %#llx", v->id, what,
 	      (unsigned long long)regs.rip, (unsigned long long)regs.rsp);
+	trace(TRACE_RUN, "vCPU %u: %s", v->id, what);
 	loop_stop(&v->machine->loop, EXIT_GUEST_CRASHED);
 }
 

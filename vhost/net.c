@@ -8,12 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 #include <linux/vhost.h>
 #include <linux/virtio_net.h>
 #include <linux/virtio_ring.h>
 
+#include "machine/trace.h"
 #include "vhost/net.h"
 #include "vhost/vhost.h"
 
@@ -49,7 +49,7 @@ static int set_backend(const struct vhost_net *v, unsigned int index,
 {
 	struct vhost_vring_file file = { index, tap_fd };
 
-	return ioctl(v->fd, VHOST_NET_SET_BACKEND, &file) < 0 ? -errno : 0;
+	return vhost_ioctl(v->fd, VHOST_NET_SET_BACKEND, &file);
 }
 
 /* What is done once for a descriptor: steps 1 to 3.  Returns 0 or -errno. */
@@ -68,8 +68,11 @@ static int adopt(struct vhost_net *v)
 static int open_vhost_net(void)
 {
 	int fd = open(dev_vhost_net, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	int error = errno;
 
-	return fd < 0 ? -errno : fd;
+	trace(TRACE_VHOST, "open %s = %d%s%s", dev_vhost_net, fd,
+	      fd < 0 ? ": " : "", fd < 0 ? strerror(error) : "");
+	return fd < 0 ? -error : fd;
 }
 
 /*
@@ -90,6 +93,7 @@ static int detach(struct vhost_net *v)
  */
 static void start_over(struct vhost_net *v)
 {
+	trace(TRACE_VHOST, "close %d: it could not be stopped", v->fd);
 	close(v->fd);
 	v->fd = v->passed_in ? -1 : open_vhost_net();
 	if (v->fd >= 0 && adopt(v) != 0) {

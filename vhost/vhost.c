@@ -5,15 +5,11 @@
  */
 #include <errno.h>
 #include <stddef.h>
-#include <sys/ioctl.h>
 #include <linux/vhost.h>
 
+#include "machine/trace.h"
 #include "vhost/vhost.h"
-
-static int vhost_ioctl(int fd, unsigned long request, void *arg)
-{
-	return ioctl(fd, request, arg) < 0 ? -errno : 0;
-}
+#include "virtio/names.h"
 
 /*
  * The descriptor now works in our address space, for as long as it is open.
@@ -100,4 +96,98 @@ int vhost_get_base(int fd, unsigned int index, uint16_t *base)
 
 	*base = state.num;
 	return ret;
+}
+
+/*
+ * ---- the transcript ----
+ */
+
+/* For the two kinds of device that count so: RX and TX, or request queues. */
+static void add_ring(struct text *t, unsigned int index)
+{
+	static const char *const name[] = { "RX", "TX" };
+
+	if (index < 2)
+		text_add(t, "%s", name[index]);
+	else
+		text_add(t, "ring %u", index);
+}
+
+static void show_features(struct text *t, unsigned long arg)
+{
+	names_features(t, *(const uint64_t *)arg);
+}
+
+static void show_memory(struct text *t, unsigned long arg)
+{
+	const struct vhost_memory *table = (const struct vhost_memory *)arg;
+
+	text_add(t, "%u", table->nregions);
+	for (unsigned int i = 0; i < table->nregions; i++)
+		text_add(t, "%s gpa %#llx hva %#llx bytes %#llx", i ? "," : ":",
+			 table->regions[i].guest_phys_addr,
+			 table->regions[i].userspace_addr,
+			 table->regions[i].memory_size);
+}
+
+static void show_state(struct text *t, unsigned long arg)
+{
+	const struct vhost_vring_state *s = (struct vhost_vring_state *)arg;
+
+	add_ring(t, s->index);
+	text_add(t, " %u", s->num);
+}
+
+static void show_ring(struct text *t, unsigned long arg)
+{
+	add_ring(t, *(const unsigned int *)arg);
+}
+
+static void show_base(struct text *t, unsigned long arg)
+{
+	text_add(t, "%u", ((const struct vhost_vring_state *)arg)->num);
+}
+
+static void show_addr(struct text *t, unsigned long arg)
+{
+	const struct vhost_vring_addr *a = (struct vhost_vring_addr *)arg;
+
+	add_ring(t, a->index);
+	text_add(t, " desc hva %#llx avail hva %#llx used hva %#llx flags %#x",
+		 a->desc_user_addr, a->avail_user_addr, a->used_user_addr,
+		 a->flags);
+}
+
+static void show_file(struct text *t, unsigned long arg)
+{
+	const struct vhost_vring_file *f = (struct vhost_vring_file *)arg;
+
+	add_ring(t, f->index);
+	text_add(t, " fd %d", f->fd);
+}
+
+#define CALL(name, ...)	{ name, #name, __VA_ARGS__ }
+
+static const struct trace_call calls[] = {
+	CALL(VHOST_SET_OWNER,		NULL, NULL),
+	CALL(VHOST_GET_FEATURES,	NULL, show_features),
+	CALL(VHOST_SET_FEATURES,	show_features, NULL),
+	CALL(VHOST_SET_MEM_TABLE,	show_memory, NULL),
+	CALL(VHOST_SET_VRING_NUM,	show_state, NULL),
+	CALL(VHOST_SET_VRING_BASE,	show_state, NULL),
+	CALL(VHOST_SET_VRING_BUSYLOOP_TIMEOUT, show_state, NULL),
+	CALL(VHOST_GET_VRING_BASE,	show_ring, show_base),
+	CALL(VHOST_SET_VRING_ADDR,	show_addr, NULL),
+	CALL(VHOST_SET_VRING_KICK,	show_file, NULL),
+	CALL(VHOST_SET_VRING_CALL,	show_file, NULL),
+	CALL(VHOST_SET_VRING_ERR,	show_file, NULL),
+	CALL(VHOST_NET_SET_BACKEND,	show_file, NULL),
+	{ 0 }
+};
+
+/* Any ioctl on vhost descriptor @fd, with a line of it.  0 or -errno. */
+int vhost_ioctl(int fd, unsigned long request, void *arg)
+{
+	return trace_ioctl(TRACE_VHOST, calls, fd, request,
+			   (unsigned long)arg) < 0 ? -errno : 0;
 }

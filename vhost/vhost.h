@@ -28,6 +28,7 @@ struct vhost_ring {
 	unsigned int busy_us;		/* poll so long before sleeping */
 };
 
+int vhost_ioctl(int fd, unsigned long request, void *arg);
 int vhost_own(int fd);
 int vhost_get_features(int fd, uint64_t *features);
 int vhost_set_memory(int fd, const struct memory *mem);

@@ -17,7 +17,9 @@
 #include <linux/virtio_mmio.h>
 #include <linux/virtio_ring.h>
 
+#include "machine/trace.h"
 #include "virtio/mmio.h"
+#include "virtio/names.h"
 
 #define CONFIG		VIRTIO_MMIO_CONFIG
 
@@ -162,6 +164,7 @@ void mmio_used(struct mmio *m)
 void mmio_broken(struct mmio *m, const char *why)
 {
 	m->broken_count++;
+	trace(TRACE_CARD, "%s: broken: %s", m->name, why);
 	if (!m->broken_before)
 		warnx("%s: %s; the device wants a reset (said once, then only "
 		      "counted)", m->name, why);
@@ -236,6 +239,7 @@ static void reset(struct mmio *m)
 	m->device_features_sel = m->driver_features_sel = 0;
 	m->queue_sel = 0;
 	memset(m->queue, 0, sizeof(m->queue));
+	trace(TRACE_CARD, "%s: reset", m->name);
 }
 
 static void driver_ok(struct mmio *m)
@@ -280,6 +284,11 @@ static void set_status(struct mmio *m, uint32_t val)
 		m->accepted = m->driver_features;
 		m->status |= VIRTIO_CONFIG_S_FEATURES_OK;
 	}
+	if (added & VIRTIO_CONFIG_S_FEATURES_OK)
+		trace(TRACE_CARD, "%s: the driver %s %s", m->name,
+		      m->status & VIRTIO_CONFIG_S_FEATURES_OK ?
+			"accepted" : "asked in vain for",
+		      names_features(&(struct text){ 0 }, m->driver_features));
 	if (added & VIRTIO_CONFIG_S_DRIVER_OK &&
 	    !(m->status & VIRTIO_CONFIG_S_NEEDS_RESET))
 		driver_ok(m);
@@ -389,8 +398,13 @@ void mmio_io(void *mmio, uint64_t offset, uint8_t *data, unsigned int len,
 		memcpy(data, &val, len < 4 ? len : 4);
 	} else if (len == 4 && offset % 4 == 0) {
 		memcpy(&val, data, 4);
+		trace(TRACE_REGS, "%s: %s", m->name,
+		      names_write(&(struct text){ 0 }, m, offset, val));
 		mmio_write(m, offset, val);
-	}	/* 4.2.2.2: registers take 32-bit aligned writes, no others */
+	} else {	/* 4.2.2.2: registers take 32-bit aligned writes only */
+		trace(TRACE_REGS, "%s: %u bytes at %#llx: ignored", m->name,
+		      len, (unsigned long long)offset);
+	}
 }
 
 /* The caller has filled in everything down to queue_num_max. */

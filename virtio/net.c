@@ -10,7 +10,9 @@
 #include <linux/virtio_ids.h>
 #include <linux/virtio_ring.h>
 
+#include "machine/trace.h"
 #include "machine/uapi.h"
+#include "virtio/names.h"
 #include "virtio/net.h"
 
 /*
@@ -89,13 +91,30 @@ static struct net_ring ring_of(const struct mmio *m, const struct mmio_queue *q)
 	};
 }
 
+static const char *const ring_name[] = { "RX", "TX" };
+
+/* Where the driver has put a ring: by its addresses, and by ours. */
+static void trace_ring(const struct mmio *m, unsigned int index,
+		       const struct net_ring *ring)
+{
+	const struct mmio_queue *q = &m->queue[index];
+
+	trace(TRACE_CARD, "%s: %s ring of %u: desc gpa %#llx hva %p, "
+	      "avail gpa %#llx hva %p, used gpa %#llx hva %p", m->name,
+	      ring_name[index], ring->num, (unsigned long long)q->desc,
+	      ring->desc, (unsigned long long)q->driver, ring->avail,
+	      (unsigned long long)q->device, ring->used);
+}
+
 static const char *start(struct mmio *m)
 {
 	struct net *net = net_of(m);
 	int err;
 
-	for (unsigned int i = 0; i < NET_RINGS; i++)
+	for (unsigned int i = 0; i < NET_RINGS; i++) {
 		net->ring[i] = ring_of(m, &m->queue[i]);
+		trace_ring(m, i, &net->ring[i]);
+	}
 	if (net->unplugged)
 		return NULL;	/* a card without a cable: link down, no more */
 
@@ -110,9 +129,15 @@ static void stop(struct mmio *m)
 {
 	struct net *net = net_of(m);
 
-	if (net->started)
-		net->backend->ops->stop(net->backend, net->ring);
+	int err;
+
+	if (!net->started)
+		return;
+	err = net->backend->ops->stop(net->backend, net->ring);
 	net->started = false;
+	trace(TRACE_CARD, "%s: rings are back: RX at %u, TX at %u%s%s",
+	      m->name, net->ring[NET_RX].base, net->ring[NET_TX].base,
+	      err ? ", by force: " : "", err ? strerror(-err) : "");
 }
 
 /* A kick that no ioeventfd took: pass it on. */
@@ -142,6 +167,7 @@ void net_set_link(struct net *net, bool up)
 	if (net->link_up == up)
 		return;
 	net->link_up = up;
+	trace(TRACE_CARD, "%s: link %s", net->mmio.name, up ? "up" : "down");
 	set_link_status(net);
 }
 
@@ -179,6 +205,8 @@ void net_init(struct net *net, const uint8_t mac[6], unsigned int mtu, bool uso)
 		     FEATURE(VIRTIO_NET_F_MAC) | FEATURE(VIRTIO_NET_F_STATUS) |
 		     (mtu ? FEATURE(VIRTIO_NET_F_MTU) : 0);
 	mmio_init(m);
+	trace(TRACE_CARD, "%s: the device offers %s", m->name,
+	      names_features(&(struct text){ 0 }, m->offered));
 }
 
 /*

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "machine/options.h"
+#include "machine/trace.h"
 #include "tests/unit/check.h"
 
 #define M	(1ULL << 20)
@@ -53,7 +54,8 @@ static bool defaults(const struct options *o)
 	return strcmp(o->kernel, "k") == 0 && !o->initrd &&
 	       strcmp(o->append, "") == 0 && o->memory == 256 * M &&
 	       o->cpus == 1 && o->nr_taps == 0 && !o->stats && !o->probe &&
-	       !o->stats_file && !o->stats_interval && !o->trap_registers;
+	       !o->stats_file && !o->stats_interval && !o->trap_registers &&
+	       !o->trace;
 }
 
 static bool initrd(const struct options *o)
@@ -116,6 +118,43 @@ static bool knobs(const struct options *o)
 static bool delay1000(const struct options *o)
 {
 	return o->tap[0].tx_delay == 1000;
+}
+
+static bool traced(const struct options *o, unsigned int what,
+		   const char *file)
+{
+	return o->trace == what && strcmp(o->trace_file, file) == 0;
+}
+
+static bool trace_all(const struct options *o)
+{
+	return traced(o, TRACE_ALL, "");
+}
+
+static bool trace_each(const struct options *o)
+{
+	return traced(o, TRACE_RUN | TRACE_KVM | TRACE_TAP | TRACE_VHOST |
+			 TRACE_REGS | TRACE_CARD, "");
+}
+
+static bool trace_two(const struct options *o)
+{
+	return traced(o, TRACE_VHOST | TRACE_REGS, "");
+}
+
+static bool trace_path(const struct options *o)
+{
+	return traced(o, TRACE_ALL, "/tmp/x");
+}
+
+static bool trace_dot(const struct options *o)
+{
+	return traced(o, TRACE_ALL, "x.log");
+}
+
+static bool trace_mixed(const struct options *o)
+{
+	return traced(o, TRACE_VHOST | TRACE_REGS, "./vhost");
 }
 
 /* One tap with nothing said of it. */
@@ -235,6 +274,15 @@ static struct {
 	{ LINE("--irq", "relay", "--irq", "direct", "k"), direct },
 	{ LINE("-n", "t,tx-delay=1000", "k"),	delay1000 },
 	{ LINE("-n", "t,sndbuf=4096,vhost=on,busy=50", "k"), knobs },
+	{ LINE("--trace", "k"),			trace_all },
+	{ LINE("--trace=run,kvm,tap,vhost,regs,card", "k"), trace_each },
+	{ LINE("--trace=regs,vhost", "k"),	trace_two },
+	{ LINE("--trace=vhost", "--trace=regs", "k"), trace_two },
+	{ LINE("--trace=vhost,vhost,regs", "k"), trace_two },
+	{ LINE("--trace=/tmp/x", "k"),		trace_path },
+	{ LINE("--trace=x.log", "k"),		trace_dot },
+	{ LINE("--trace=vhost,./vhost,regs", "k"), trace_mixed },
+	{ LINE("--trace=./vhost", "--trace=vhost,regs", "k"), trace_mixed },
 	{ LINE("--probe"),			probe },
 	{ LINE("--probe", "k"),			probe },
 	{ LINE("--probe", "--tap", "tap0", "--vhost"), probe },
@@ -350,6 +398,17 @@ static struct {
 	{ LINE("-n", "t,busy=100001,vhost=on", "k"), "--tap", "0 to 100000" },
 	{ LINE("-n", "t,busy=1", "k"),	"--tap", "add vhost=on" },
 	{ LINE("-n", "t,sndbuf=0", "k"), "--tap", "sndbuf=0: bytes, 1 to" },
+	{ LINE("--trace=", "k"),	"--trace", "\"\" is none of run" },
+	{ LINE("--trace=vhots", "k"),	"--trace", "a file has a / or a ." },
+	{ LINE("--trace=vhots", "k"),	"--trace", "as ./vhots" },
+	{ LINE("--trace=vhost,", "k"),	"--trace", "\"\" is none of run" },
+	{ LINE("--trace=vhost,rx", "k"), "--trace", "\"rx\" is none of run" },
+	{ LINE("--trace=VHOST", "k"),	"--trace", "\"VHOST\" is none of" },
+	{ LINE("--trace=a.x,b.x", "k"),	"--trace", "\"b.x\" is left over" },
+	{ LINE("--trace=a.x", "--trace=a.x", "k"), "--trace", "one file is" },
+	{ LINE("--trace=" LONG64 LONG64, "k"), "--trace", "is none of run" },
+	{ LINE("--trace", "vhost", "k"), "one KERNEL", "--trace=" },
+	{ LINE("--trace", "x.log", "k"), "one KERNEL", "--trace=" },
 	{ LINE("--tap", "", "k"),	"--tap ", "tap's name" },
 	{ LINE("--tap", ",mtu=68", "k"), "--tap ,mtu=68", "tap's name" },
 	{ LINE("--tap", "abcdefghijklmnop", "k"), "--tap abc", "15 char" },
@@ -550,6 +609,7 @@ static void test_printed(void)
 		"--registers page|trap", "--irq direct|relay", "tx-delay=",
 		"--stats[=FILE]", "--stats-interval SECONDS", "--probe",
 		"-h, --help",
+		"--registers page|trap", "--stats", "--probe", "--trace[", "-h, --help",
 		"--version", "Exit status",
 	};
 	unsigned int column = 0, widest = 0;

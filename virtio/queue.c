@@ -43,6 +43,8 @@ void queue_start(struct queue *q, const struct memory *mem,
 		.last_avail = base,
 		.next_used = used, .published = used,
 	};
+	/* With EVENT_IDX it has to be 0, and stays so (2.7.10.1). */
+	WRITE_ONCE(ring->used->flags, 0);
 }
 
 /*
@@ -75,6 +77,7 @@ struct walk {
 	struct iovec *iov;
 	unsigned int max;
 	unsigned int seen;		/* descriptors so far, empty ones too */
+	bool indirect;			/* in a table: there is no second one */
 };
 
 /* The buffer of @d becomes the chain's next. */
@@ -113,6 +116,8 @@ static int follow_indirect(struct walk *w, const struct vring_desc *d)
 {
 	const struct vring_desc *table;
 
+	if (w->indirect)
+		return wrong(w->q, "an indirect table within another");
 	if (!w->q->indirect)
 		return wrong(w->q, "an indirect descriptor, which was not "
 			     "negotiated");
@@ -124,6 +129,8 @@ static int follow_indirect(struct walk *w, const struct vring_desc *d)
 	table = guest_ptr(w->q->mem, d->addr, d->len);
 	if (!table)
 		return wrong(w->q, "an indirect table is not in RAM");
+	w->indirect = true;
+	w->seen--;		/* it counts for what is in its table */
 	return follow(w, table, d->len / sizeof(*table), 0);
 }
 
@@ -140,12 +147,10 @@ static int follow(struct walk *w, const struct vring_desc *table,
 		if (w->seen++ == QUEUE_CHAIN_MAX)
 			return wrong(w->q, "a chain of over 1,024 descriptors");
 		d = copy(table, i);
-		if (!(d.flags & VRING_DESC_F_INDIRECT))
-			err = add_buffer(w, &d);
-		else if (table == w->q->desc)
+		if (d.flags & VRING_DESC_F_INDIRECT)
 			err = follow_indirect(w, &d);
 		else
-			err = wrong(w->q, "an indirect table within another");
+			err = add_buffer(w, &d);
 		if (err || !(d.flags & VRING_DESC_F_NEXT))
 			return err;
 		i = d.next;

@@ -91,16 +91,15 @@ static int send_frame(struct net_user *u)
 	if (took <= 0)
 		return took;
 	if (c.in) {
+		queue_untake(q, 1);
 		q->why = "a buffer to write in the TX ring";
 		return -EPROTO;
 	}
 	if (writev(u->tap->fd, u->tx_iov, c.out) < 0) {
-		if (errno == EAGAIN) {
+		if (errno == EAGAIN || errno == EBADFD) {
 			queue_untake(q, 1);
-			return -EAGAIN;
+			return -errno;
 		}
-		if (errno == EBADFD)
-			return -EBADFD;
 		u->tx_refused++;
 	}
 	queue_give(q, c.head, 0);
@@ -163,6 +162,7 @@ static int window_grow(struct net_user *u)
 	if (took <= 0)
 		return took;
 	if (c.out) {
+		queue_untake(&u->rx, 1);
 		u->rx.why = "a buffer to read in the RX ring";
 		return -EPROTO;
 	}
@@ -184,7 +184,8 @@ static void window_drop_first(struct rx_window *w)
 
 /*
  * Hold buffers for the largest frame there can be, or as many as there are: the
- * tap does not say how large the next one is.  Returns 0 or -EPROTO.
+ * tap does not say how large the next one is.  Returns 0, -ENOBUFS if there are
+ * more, which the window has no room for, or -EPROTO.
  */
 static int window_fill(struct net_user *u)
 {
@@ -192,7 +193,7 @@ static int window_fill(struct net_user *u)
 
 	while (took > 0 && u->window.bytes < NET_USER_FRAME_MAX)
 		took = window_grow(u);
-	return took == -EPROTO ? took : 0;
+	return took < 0 ? took : 0;
 }
 
 /* What one frame may be spread over: the first chain, or all with MRG_RXBUF. */
@@ -226,7 +227,8 @@ static void window_write(struct rx_window *w, size_t at, const void *from,
 
 /*
  * Read a frame into the window, and what does not fit into the spill behind it.
- * Returns 1, 0 if there is none, or -EBADFD if the tap is gone.
+ * Returns 1, with u->frame 0 if the tap could not hand it over and has thrown it
+ * away; 0 if there is none, or -EBADFD if the tap is gone.
  */
 static int read_frame(struct net_user *u)
 {
@@ -234,17 +236,27 @@ static int read_frame(struct net_user *u)
 	struct iovec *v = &w->iov[w->first_iov], after;
 	unsigned int n = u->merges ? w->end_iov - w->first_iov :
 				     w->chain[w->first].iovs;
+	uint64_t direct = room(u);
 	ssize_t len;
 
+	/* readv(2) takes no more: what is for the last one is spilled too. */
+	if (n == QUEUE_CHAIN_MAX)
+		direct -= v[--n].iov_len;
 	/* Where the spill goes there may be the next chain's first buffer. */
 	after = v[n];
 	v[n] = (struct iovec) { u->spill, sizeof(u->spill) };
-	len = readv(u->tap->fd, v, n < QUEUE_CHAIN_MAX ? n + 1 : n);
+	len = readv(u->tap->fd, v, n + 1);
 	v[n] = after;
-	if (len <= 0)
-		return len < 0 && errno != EAGAIN ? -EBADFD : 0;
+	if (len == 0 || (len < 0 && errno == EAGAIN))
+		return 0;
+	if (len < 0 && errno == EBADFD)
+		return -EBADFD;
+	if (len < 0) {
+		u->rx_dropped++;
+		return 1;
+	}
 	u->frame = len;
-	u->placed = u->spilled_at = u->frame < room(u) ? u->frame : room(u);
+	u->placed = u->spilled_at = u->frame < direct ? u->frame : direct;
 	return 1;
 }
 
@@ -261,11 +273,13 @@ static bool place_frame(struct net_user *u)
 	return u->placed == u->frame;
 }
 
-/* Will the ring never have room for this frame?  Then it is lost. */
-static bool too_large(const struct net_user *u)
+/*
+ * Will there never be room for this frame, since the driver can give no more
+ * buffers, or the window is @full?  Then it is lost.
+ */
+static bool too_large(const struct net_user *u, bool full)
 {
-	return !u->merges || held(&u->window) == u->rx.num ||
-	       u->window.end_iov - u->window.first_iov == QUEUE_CHAIN_MAX;
+	return !u->merges || held(&u->window) == u->rx.num || full;
 }
 
 /* The frame is in the first so many chains of the window: give those back. */
@@ -300,19 +314,20 @@ static void deliver(struct net_user *u)
 static int receive_frame(struct net_user *u)
 {
 	int err = window_fill(u);
+	bool full = err == -ENOBUFS;
 
-	if (err < 0)
+	if (err == -EPROTO)
 		return err;
 	if (!held(&u->window))
 		return -ENOBUFS;
 	if (!u->frame) {
 		err = read_frame(u);
-		if (err <= 0)
+		if (err <= 0 || !u->frame)
 			return err;
 	}
 	if (place_frame(u)) {
 		deliver(u);
-	} else if (too_large(u)) {
+	} else if (too_large(u, full)) {
 		u->frame = 0;
 		u->rx_dropped++;
 	} else {

@@ -338,7 +338,8 @@ void card_create(struct machine *m, unsigned int index)
 	if (!tap_own_mac(&card->tap, mac))
 		card_default_mac(tap_name, id, mac);
 	net_init(&card->net, opt->has_mac ? opt->mac : mac,
-		 opt->mtu ? opt->mtu : tap_mtu(&card->tap), card->tap.has_uso);
+		 opt->mtu ? opt->mtu : tap_mtu(&card->tap), card->tap.has_uso,
+		 opt->without);
 	card_link_changed(card);
 
 	bus_add(&m->mmio, gpa, MMIO_WINDOW, mmio_io, mmio);

@@ -12,6 +12,9 @@
 
 #include "machine/options.h"
 #include "machine/trace.h"
+#include "machine/uapi.h"
+#include "virtio/names.h"
+#include "virtio/net.h"
 
 enum {	/* long options without a letter */
 	OPT_VHOST = 256, OPT_NO_VHOST, OPT_VHOSTFD, OPT_REGISTERS, OPT_IRQ,
@@ -53,6 +56,7 @@ static const char help[] =
 "  -n, --tap NAME|fd=N[,mac=AA:BB:CC:DD:EE:FF][,mtu=N][,ring=N]\n"
 "            [,vhost=on|off][,vhostfd=N]\n"
 "            [,tx-delay=USEC][,busy=USEC][,sndbuf=BYTES]\n"
+"            [,features=-NAME,+NAME...]\n"
 "                        one card on this tap; may be repeated, 18 at most\n"
 "      --vhost           rings go to /dev/vhost-net, for every card that does\n"
 "                        not say vhost= itself\n"
@@ -69,6 +73,7 @@ static const char help[] =
 "    tx-delay: after a TX interrupt, none for so long (0: no such limit)\n"
 "    busy: vhost polls for so long before it sleeps (0)\n"
 "    sndbuf: so much may be under way in the tap (no limit)\n"
+"    features: not to be offered, by name, as in features=-mrg_rxbuf,-csum\n"
 "    launcher --tap tap0,mtu=9000 --vhost vmlinuz\n"
 "    launcher --tap fd=3 --vhostfd 4 vmlinuz 3<>/dev/tap7 4<>/dev/vhost-net\n"
 "\n"
@@ -181,6 +186,27 @@ static bool parse_number(const struct number_word *w, const char *value,
 	return true;
 }
 
+/* -NAME or +NAME: do not offer this feature, or do, as if nothing was said. */
+static bool parse_feature(struct tap_option *t, const char *word, char *why)
+{
+	int bit = *word ? names_feature_bit(word + 1) : -1;
+
+	if (*word != '-' && *word != '+')
+		return refuse(why, "--tap: features=%s: -NAME or +NAME is "
+			      "needed, as in features=-mrg_rxbuf,-csum", word);
+	if (bit < 0 || !(net_features() & FEATURE(bit)))
+		return refuse(why, "--tap: features=%s: the card has no such "
+			      "feature; --trace=card lists those it has", word);
+	if (bit == VIRTIO_F_VERSION_1)
+		return refuse(why, "--tap: features=%s: without it there is no "
+			      "virtio-mmio version 2; leave it out", word);
+	if (*word == '-')
+		t->without |= FEATURE(bit);
+	else
+		t->without &= ~FEATURE(bit);
+	return true;
+}
+
 /* One NAME=VALUE of a --tap. */
 static bool parse_tap_word(struct tap_option *t, const char *name,
 			  const char *value, char *why)
@@ -210,6 +236,8 @@ static bool parse_tap_word(struct tap_option *t, const char *name,
 		t->ring = n;
 		return true;
 	}
+	if (strcmp(name, "features") == 0)
+		return parse_feature(t, value, why);
 	if (strcmp(name, "vhost") == 0)
 		return parse_onoff(value, &t->vhost, why);
 	if (strcmp(name, "vhostfd") == 0) {
@@ -220,7 +248,7 @@ static bool parse_tap_word(struct tap_option *t, const char *name,
 		return true;
 	}
 	return refuse(why, "--tap: %s= is not known; mac, mtu, ring, vhost, "
-		     "vhostfd, tx-delay, busy and sndbuf are", name);
+		     "vhostfd, tx-delay, busy, sndbuf and features are", name);
 }
 
 static bool parse_tap(struct options *opt, const char *arg, char *why)
@@ -255,6 +283,11 @@ static bool parse_tap(struct options *opt, const char *arg, char *why)
 	while ((word = strsep(&rest, ","))) {
 		char *value = strchr(word, '=');
 
+		if (*word == '-' || *word == '+') {	/* features= goes on */
+			if (!parse_feature(t, word, why))
+				return false;
+			continue;
+		}
 		if (!value)
 			return refuse(why, "--tap: \"%s\" is not NAME=VALUE", word);
 		*value++ = '\0';

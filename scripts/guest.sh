@@ -15,7 +15,7 @@ mkdir -p "$guests"
 
 # What a guest may take, in seconds.  Emulated ones are slow; a test that is
 # about to fail is the only one that waits this long.
-PATIENCE=${PATIENCE:-60}
+PATIENCE=${PATIENCE:-120}
 
 # wait_for FILE PATTERN [SECONDS]: until a line of FILE matches, or fail.
 wait_for() {

@@ -3,6 +3,7 @@
  * Tables, by number: virtio 1.2, and what is older or younger where a kernel
  * may still say it.  Names are the spec's, without their VIRTIO_..._F_.
  */
+#include <strings.h>
 #include <linux/virtio_mmio.h>
 
 #include "virtio/names.h"
@@ -50,6 +51,15 @@ static const char *const interrupt_bit[] = { "used buffer", "configuration" };
 const char *names_features(struct text *t, uint64_t features)
 {
 	return text_bits(t, features, feature, COUNT(feature));
+}
+
+/* The number of the feature called @name, in either case, or -1. */
+int names_feature_bit(const char *name)
+{
+	for (unsigned int i = 0; i < COUNT(feature); i++)
+		if (feature[i] && strcasecmp(feature[i], name) == 0)
+			return i;
+	return -1;
 }
 
 /* The device status; 0, when written, is a reset. */

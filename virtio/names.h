@@ -10,6 +10,7 @@
 #include "virtio/mmio.h"
 
 const char *names_features(struct text *t, uint64_t features);
+int names_feature_bit(const char *name);
 const char *names_status(struct text *t, uint32_t status);
 const char *names_write(struct text *t, const struct mmio *m, uint32_t offset,
 			uint32_t val);

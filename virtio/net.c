@@ -45,6 +45,11 @@
 		  FEATURE(VIRTIO_RING_F_EVENT_IDX)	| \
 		  FEATURE(VIRTIO_F_IN_ORDER))
 
+/* What the card says of itself. */
+#define CONFIGURED (FEATURE(VIRTIO_NET_F_MAC)	   | \
+		    FEATURE(VIRTIO_NET_F_STATUS)   | \
+		    FEATURE(VIRTIO_NET_F_MTU))
+
 /* 5.1.3.1: the first needs one of the second. */
 static const struct { uint64_t feature, needs; } dependency[] = {
 	{ FEATURE(VIRTIO_NET_F_HOST_TSO4),  FEATURE(VIRTIO_NET_F_CSUM) },
@@ -65,15 +70,20 @@ static struct net *net_of(struct mmio *m)
 	return (struct net *)((char *)m - offsetof(struct net, mmio));
 }
 
+/* @features without those that lack what they need. */
+static uint64_t consistent(uint64_t features)
+{
+	for (unsigned int i = 0;
+	     i < sizeof(dependency) / sizeof(dependency[0]); i++)
+		if (!(features & dependency[i].needs))
+			features &= ~dependency[i].feature;
+	return features;
+}
+
 static bool features_ok(struct mmio *m, uint64_t features)
 {
 	(void)m;
-	for (unsigned int i = 0;
-	     i < sizeof(dependency) / sizeof(dependency[0]); i++)
-		if (features & dependency[i].feature &&
-		    !(features & dependency[i].needs))
-			return false;
-	return true;
+	return consistent(features) == features;
 }
 
 /* Queue @q by our addresses; mmio.c has checked that all of it is in RAM. */
@@ -179,12 +189,20 @@ void net_unplug(struct net *net)
 	net_set_link(net, false);
 }
 
+/* All that a card may offer, with the right tap and backend. */
+uint64_t net_features(void)
+{
+	return OFFLOADS | USO | RINGS | CONFIGURED;
+}
+
 /*
  * Set up a card with address @mac, an MTU of @mtu bytes (0: nothing is said of
- * it), and UDP segmentation if @uso.  The caller has filled in net->backend,
+ * it), UDP segmentation if @uso, and none of the features @without, nor of
+ * those that need them.  The caller has filled in net->backend,
  * kick_fd, and of net->mmio: mem, name, irq_fd, page and queue_num_max.
  */
-void net_init(struct net *net, const uint8_t mac[6], unsigned int mtu, bool uso)
+void net_init(struct net *net, const uint8_t mac[6], unsigned int mtu, bool uso,
+	      uint64_t without)
 {
 	struct virtio_net_config config = {
 		.status = VIRTIO_NET_S_LINK_UP,
@@ -200,10 +218,13 @@ void net_init(struct net *net, const uint8_t mac[6], unsigned int mtu, bool uso)
 	m->ops = &net_ops;
 	m->device_id = VIRTIO_ID_NET;
 	m->nr_queues = NET_RINGS;
-	m->offered = OFFLOADS | (uso ? USO : 0) |
-		     (RINGS & net->backend->features) |
-		     FEATURE(VIRTIO_NET_F_MAC) | FEATURE(VIRTIO_NET_F_STATUS) |
-		     (mtu ? FEATURE(VIRTIO_NET_F_MTU) : 0);
+	m->offered = net_features() & ~without;
+	if (!uso)
+		m->offered &= ~USO;
+	if (!mtu)
+		m->offered &= ~FEATURE(VIRTIO_NET_F_MTU);
+	m->offered &= ~RINGS | net->backend->features;
+	m->offered = consistent(m->offered);
 	mmio_init(m);
 	trace(TRACE_CARD, "%s: the device offers %s", m->name,
 	      names_features(&(struct text){ 0 }, m->offered));

@@ -51,8 +51,9 @@ struct net {
 	struct net_ring ring[NET_RINGS];
 };
 
+uint64_t net_features(void);
 void net_init(struct net *net, const uint8_t mac[6], unsigned int mtu,
-	      bool uso);
+	      bool uso, uint64_t without);
 void net_set_link(struct net *net, bool up);
 void net_unplug(struct net *net);
 void net_blame(const struct net_ring *ring, unsigned int index,

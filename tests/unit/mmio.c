@@ -120,6 +120,8 @@ static bool saw(unsigned int starts, unsigned int stops)
 	return ok;
 }
 
+static uint64_t held_back;	/* features= on the command line */
+
 /* A new card. */
 static void create(uint64_t backend_features, unsigned int mtu, bool uso)
 {
@@ -148,7 +150,7 @@ static void create(uint64_t backend_features, unsigned int mtu, bool uso)
 	net.mmio.page = page;
 	net.mmio.queue_num_max = 256;
 	net.mmio.broken_before = true;	/* keeps mmio_broken() quiet */
-	net_init(&net, mac, mtu, uso);
+	net_init(&net, mac, mtu, uso, held_back);
 	interrupts();
 	signals(kick[NET_RX]);
 	signals(kick[NET_TX]);
@@ -458,6 +460,24 @@ static void test_offers(void)
 	      rd(0x104) == 0x00015544, "MAC, link up and MTU are in config");
 	create(~0ULL, 0, false);
 	CHECK(rd(0x108) == 0, "no MTU is 0");
+}
+
+static void test_held_back(void)
+{
+	uint64_t all, csum = BIT(CSUM) | BIT(HOST_TSO4) | BIT(HOST_TSO6) |
+			     BIT(HOST_ECN) | BIT(HOST_USO);
+
+	create_usual();
+	all = offered();
+	held_back = BIT(MRG_RXBUF) | BIT(GUEST_TSO4);
+	create_usual();
+	CHECK(offered() == (all & ~held_back), "what is held back is not "
+	      "offered");
+	held_back = BIT(CSUM);
+	create_usual();
+	CHECK(offered() == (all & ~csum), "nor what would need it");
+	CHECK(negotiate(offered()), "and a driver may have all the rest");
+	held_back = 0;
 }
 
 /* @feature is not to be had without one of @needs: 5.1.3.1. */
@@ -1131,6 +1151,7 @@ int main(void)
 	test_names();
 	test_counts();
 	test_offers();
+	test_held_back();
 	test_negotiation();
 	test_selectors();
 	test_frozen_features();

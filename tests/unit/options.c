@@ -115,6 +115,12 @@ static bool knobs(const struct options *o)
 {
 	return o->tap[0].sndbuf == 4096 && o->tap[0].busy == 50;
 }
+static bool without(const struct options *o)
+{
+	return o->tap[0].without == (1 << 15 | 1ULL << 29) &&
+	       o->tap[0].sndbuf == 1;
+}
+
 static bool delay1000(const struct options *o)
 {
 	return o->tap[0].tx_delay == 1000;
@@ -273,6 +279,8 @@ static struct {
 	{ LINE("k"),				direct },
 	{ LINE("--irq", "relay", "--irq", "direct", "k"), direct },
 	{ LINE("-n", "t,tx-delay=1000", "k"),	delay1000 },
+	{ LINE("-n", "t,features=-MRG_RXBUF,-csum,+Csum,-event_idx,sndbuf=1",
+	       "k"),				without },
 	{ LINE("-n", "t,sndbuf=4096,vhost=on,busy=50", "k"), knobs },
 	{ LINE("--trace", "k"),			trace_all },
 	{ LINE("--trace=run,kvm,tap,vhost,regs,card", "k"), trace_each },
@@ -397,6 +405,11 @@ static struct {
 	{ LINE("-n", "t,tx-delay=100001", "k"), "--tap", "0 to 100000" },
 	{ LINE("-n", "t,busy=100001,vhost=on", "k"), "--tap", "0 to 100000" },
 	{ LINE("-n", "t,busy=1", "k"),	"--tap", "add vhost=on" },
+	{ LINE("-n", "t,features=", "k"), "--tap", "-NAME or +NAME" },
+	{ LINE("-n", "t,features=csum", "k"), "--tap", "-NAME or +NAME" },
+	{ LINE("-n", "t,features=-csum,-mq", "k"), "--tap", "no such feature" },
+	{ LINE("-n", "t,features=-", "k"), "--tap", "no such feature" },
+	{ LINE("-n", "t,features=-version_1", "k"), "--tap", "version 2" },
 	{ LINE("-n", "t,sndbuf=0", "k"), "--tap", "sndbuf=0: bytes, 1 to" },
 	{ LINE("--trace=", "k"),	"--trace", "\"\" is none of run" },
 	{ LINE("--trace=vhots", "k"),	"--trace", "a file has a / or a ." },

@@ -11,7 +11,7 @@
 
 #include "tests/unit/ring.h"
 
-#define ROUNDS	200000		/* of each race */
+#define ROUNDS	50000		/* of each race */
 
 /*
  * ---- does the driver want an interrupt? ----
@@ -193,7 +193,7 @@ static void linger(unsigned int i)
 static void *driver_offers(void *arg)
 {
 	volatile uint16_t *idx = &ring.avail->idx, *event = avail_event();
-	volatile uint16_t *flags = &ring.used->flags;
+	const volatile uint16_t *flags = &ring.used->flags;
 
 	for (unsigned int i = 0; i < ROUNDS; i++) {
 		gate(2 * i + 1);
@@ -209,7 +209,8 @@ static void *driver_offers(void *arg)
 /* Ask for interrupts again; is there something already? */
 static void *driver_waits(void *arg)
 {
-	volatile uint16_t *idx = &ring.used->idx, *event = used_event();
+	const volatile uint16_t *idx = &ring.used->idx;
+	volatile uint16_t *event = used_event();
 	volatile uint16_t *flags = &ring.avail->flags;
 
 	for (unsigned int i = 0; i < ROUNDS; i++) {

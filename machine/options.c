@@ -47,7 +47,7 @@ static const char help[] =
 "\n"
 "The machine:\n"
 "  -i, --initrd FILE     initial ramdisk\n"
-"  -a, --append STRING   kernel command line, after \"console=ttyS0\"\n"
+"  -a, --append STRING   kernel command line, after \"console=ttyS0 pci=off\"\n"
 "  -m, --memory SIZE     RAM, with K, M or G (256M)\n"
 "  -c, --cpus N          vCPUs, 1 to 254 (1)\n"
 "    launcher -m 1G -c 2 -i initrd.gz -a 'root=/dev/ram0 quiet' vmlinuz\n"

@@ -227,8 +227,8 @@ static void window_write(struct rx_window *w, size_t at, const void *from,
 
 /*
  * Read a frame into the window, and what does not fit into the spill behind it.
- * Returns 1, with u->frame 0 if the tap could not hand it over and has thrown it
- * away; 0 if there is none, or -EBADFD if the tap is gone.
+ * Returns 1, with u->frame 0 if the tap could not hand it over and has thrown
+ * it away; 0 if there is none, or -EBADFD if the tap is gone.
  */
 static int read_frame(struct net_user *u)
 {

@@ -60,7 +60,7 @@ struct net_user {
 
 	struct queue rx, tx;
 	bool merges;			/* MRG_RXBUF: a frame may take several */
-	uint64_t rx_dropped;		/* by the tap, or too large for the ring */
+	uint64_t rx_dropped;		/* by the tap, or never fits the ring */
 	uint64_t tx_refused;		/* by the tap: no frame, or no link */
 
 	/*

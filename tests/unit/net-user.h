@@ -321,8 +321,8 @@ static inline const struct vring_used_elem *next_used(unsigned int index)
 }
 
 /*
- * Copy @len bytes into or out of chain @head.  True if it is as long as that and
- * no byte around and behind them has changed.
+ * Copy @len bytes into or out of chain @head.  True if it is as long as that
+ * and no byte around and behind them has changed.
  */
 static inline bool walk(unsigned int index, uint16_t head, uint8_t *bytes,
 			size_t len, bool fill)

@@ -139,6 +139,14 @@ static void test_spill(uint64_t accepted)
 		kick(NET_RX);
 	}
 	CHECK(idle() && driver_gets(30, 3, 30), "one byte at a time");
+
+	post_one(NET_RX, 100);
+	kick(NET_RX);
+	must(network_sends(200, 4) && network_sends(100, 5) && idle());
+	net_stop();
+	must(net_start() == 0);
+	CHECK(idle() && driver_gets(100, 5, 1) && returned(NET_RX) == 0,
+	      "stopped half way: that frame is lost, its buffer is not");
 	end();
 }
 
@@ -193,6 +201,50 @@ static void test_too_large(void)
 	for (unsigned int i = 0; i < 1100; i++)
 		post_one(NET_RX, 0);
 	drops("in buffers of no bytes", 26, 0, 0);
+}
+
+/* A frame without MRG_RXBUF is nothing to the buffers behind its own. */
+static void test_neighbour(void)
+{
+	uint8_t none;
+
+	begin(256, 0);
+	must(net_start() == 0);
+	post_one(NET_RX, 100);
+	post_one(NET_RX, 1000);
+	must(network_sends(500, 1) && idle());
+	CHECK(card.rx_dropped == 1 && walk(NET_RX, 1, &none, 0, false),
+	      "the next buffer is not touched");
+	CHECK(network_sends(100, 2) && idle() && driver_gets(100, 2, 1) &&
+	      network_sends(1000, 3) && idle() && driver_gets(1000, 3, 1),
+	      "what fits, comes");
+	end();
+}
+
+/* Buffers are held ahead of time, so what is held moves through the window. */
+static void test_window_moves(void)
+{
+	static const uint32_t whole[] = { 100 }, halves[] = { 50, 50 };
+	bool right;
+
+	for (unsigned int pieces = 1; pieces <= 2; pieces++) {
+		/* More than is left behind where the small ones were. */
+		uint32_t large = pieces == 1 ? 60000 : 50000;
+
+		right = true;
+		begin(2048, MRG);
+		must(net_start() == 0);
+		for (unsigned int i = 0; i < 2000 / pieces; i++)
+			post(NET_RX, pieces == 1 ? whole : halves, pieces);
+		for (unsigned int i = 0; i < 450; i++)
+			right &= network_sends(80, i) && idle() &&
+				 driver_gets(80, i, 1);
+		right &= network_sends(large, 451) && idle() &&
+			 driver_gets(large, 451, large / 100);
+		CHECK(right && card.rx_dropped == 0,
+		      "450 small frames and then a large one, %u each", pieces);
+		end();
+	}
 }
 
 /* As many buffers as readv(2) takes leave no room to see that there is more. */
@@ -285,6 +337,8 @@ int main(void)
 		test_spill(i ? EVENT_IDX | INDIRECT : 0);
 	}
 	test_too_large();
+	test_neighbour();
+	test_window_moves();
 	test_just_fits();
 	test_offloads();
 	test_refusals();

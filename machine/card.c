@@ -189,12 +189,15 @@ static void open_vhost(struct machine *m, struct card *card,
 
 static void open_user(struct machine *m, struct card *card)
 {
-	check(card, "the user-space backend",
-	      net_user_create(&card->user, &m->loop, &card->tap, &m->memory,
+	struct net_user *u = malloc(sizeof(*u));
+
+	check(card, "the user-space backend", !u ? -ENOMEM :
+	      net_user_create(u, &m->loop, &card->tap, &m->memory,
 			      card->net.kick_fd, card->call_fd));
-	card->user.failed = ring_failed;
-	card->user.ctx = card;
-	card->net.backend = &card->user.backend;
+	u->failed = ring_failed;
+	u->ctx = card;
+	card->user = u;
+	card->net.backend = &u->backend;
 }
 
 static void deliver_relayed(void *ctx)
@@ -276,7 +279,7 @@ static void wire_page(struct machine *m, struct card *card, uint64_t gpa)
 static void trace_eventfds(const struct card *card, unsigned int gsi, bool trap)
 {
 	static const char *const name[] = { "RX", "TX" };
-	bool vhost = card->net.backend == &card->vhost.backend;
+	bool vhost = !card->user;
 	const char *who = vhost ? "vhost" : "main loop";
 
 	trace(TRACE_CARD, "%s: tap fd %d, vhost fd %d", card->name,
@@ -421,11 +424,11 @@ uint64_t card_report(const struct card *card, struct report *r,
 	report_registers(card, r, &m->counts[1], "after_driver_ok",
 			 "after DRIVER_OK");
 	packets = report_tap(card, r);
-	if (card->net.backend == &card->user.backend) {
-		report_number(r, "too_large", card->user.rx_dropped, "%s: "
+	if (card->user) {
+		report_number(r, "too_large", card->user->rx_dropped, "%s: "
 			      "frames larger than the guest's buffers",
 			      card->name);
-		report_number(r, "refused", card->user.tx_refused, "%s: "
+		report_number(r, "refused", card->user->tx_refused, "%s: "
 			      "frames from the guest that its tap refused",
 			      card->name);
 	}

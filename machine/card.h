@@ -44,8 +44,8 @@ struct machine;
 struct card {
 	char name[IFNAMSIZ + 16];	/* "card 0 (tap0)", for messages */
 	struct tap tap;
-	struct vhost_net vhost;		/* one of these two is used */
-	struct net_user user;
+	struct vhost_net vhost;
+	struct net_user *user;		/* instead, or NULL; it is large */
 	struct net net;
 	int call_fd[NET_RINGS];
 	struct call call[NET_RINGS];	/* of those that KVM does not watch */

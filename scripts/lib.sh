@@ -71,6 +71,21 @@ install_missing() {
 		die "could not install:$missing"
 }
 
+# qemu_plugin QEMU NAME: compile scripts/NAME.c as a plugin for that QEMU; prints
+# what came of it.
+qemu_plugin() {
+	major=$("$1" --version | sed -n 's/.* version \([0-9]*\)\..*/\1/p')
+	[ "$major" -ge 9 ] && interface=2 || interface=1
+	plugin=$cache_dir/plugins/$2-$interface.so
+	need_packages gcc libc6-dev
+	mkdir -p "${plugin%/*}"
+	[ -n "$(find "$plugin" -newer "$TREE/scripts/$2.c" 2>/dev/null)" ] ||
+		gcc -O2 -Wall -Wextra -shared -fPIC -DPLUGIN_VERSION="$interface" \
+			-o "$plugin.$$" "$TREE/scripts/$2.c" >&2 &&
+		{ [ ! -e "$plugin.$$" ] || mv "$plugin.$$" "$plugin"; } || return
+	echo "$plugin"
+}
+
 # mirror SUITE: where this machine's apt gets that suite from, if it does.
 # Reads both formats of its sources: one line each, and deb822 stanzas.
 mirror() {

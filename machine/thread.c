@@ -6,12 +6,37 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sched.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "machine/thread.h"
 
 #define PF_KTHREAD	0x00200000	/* include/linux/sched.h */
+
+/*
+ * Have the calling thread run for @times as long at a time as others do.  On a
+ * processor that it shares, whom it wakes goes first then (PREEMPT_SHORT in
+ * kernel/sched/fair.c).  That is Linux 6.12's; older kernels say that there is
+ * no slice, and a thread under another policy than the usual one is left alone.
+ */
+void thread_lengthen_slice(unsigned int times)
+{
+	struct {			/* sched_setattr(2) */
+		uint32_t size, policy;
+		uint64_t flags;
+		int32_t nice;
+		uint32_t priority;
+		uint64_t runtime, deadline, period;
+	} attr;
+
+	if (syscall(SYS_sched_getattr, 0, &attr, sizeof(attr), 0) < 0 ||
+	    attr.policy != SCHED_OTHER || !attr.runtime)
+		return;
+	attr.runtime *= times;
+	syscall(SYS_sched_setattr, 0, &attr, 0);
+}
 
 /* Are the numbers in /proc the ones we go by?  unshare(1) -p forgets that. */
 static bool proc_is_ours(void)

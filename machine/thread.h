@@ -16,6 +16,7 @@ struct thread_usage {
 	uint64_t voluntary, involuntary; /* context switches */
 };
 
+void thread_lengthen_slice(unsigned int times);
 bool thread_usage(struct thread_usage *u, pid_t tid);
 unsigned int thread_find_vhost(pid_t *tid, unsigned int max);
 

@@ -15,6 +15,7 @@ is "no complaint about APIC ids" "$(grep -ci 'apic id mismatch' "$guests/dmesg")
 # any nested guest, QEMU's own included; that one is not ours.
 is "no warning at boot" \
 	"$(grep WARNING "$guests/dmesg" | grep -vc fpu__init_system_xstate)" 0
+is "no five-level page tables" "$(guest_sh a 'grep -cw la57 /proc/cpuinfo')" 0
 ok "ping with two CPUs" pings 5 10.0.0.2
 
 # Both loops in the background, traffic in the foreground.

@@ -11,30 +11,43 @@
 
 #include "machine/call.h"
 
-static void on_call(void *ctx)
+/* Deliver, and then not again for a while. */
+static void pass_on(struct call *c)
 {
-	struct call *c = ctx;
 	struct itimerspec once = {
 		.it_value.tv_sec  = c->delay_us / 1000000,
 		.it_value.tv_nsec = c->delay_us % 1000000 * 1000,
 	};
+
+	c->deliver(c->ctx);
+	if (c->delay_us)
+		timerfd_settime(c->timer.fd, 0, &once, NULL);
+}
+
+static void on_call(void *ctx)
+{
+	struct call *c = ctx;
 	eventfd_t n;
 
 	if (eventfd_read(c->call.fd, &n) < 0)
 		return;
-	c->deliver(c->ctx);
-	if (c->delay_us) {
+	if (c->delay_us)
 		loop_unwatch(c->loop, &c->call);
-		timerfd_settime(c->timer.fd, 0, &once, NULL);
-	}
+	pass_on(c);
 }
 
+/* Under load there is always one, and no need to ask epoll for it. */
 static void on_timer(void *ctx)
 {
 	struct call *c = ctx;
 	uint64_t expired;
+	eventfd_t n;
 
-	if (read(c->timer.fd, &expired, sizeof(expired)) == sizeof(expired))
+	if (read(c->timer.fd, &expired, sizeof(expired)) != sizeof(expired))
+		return;
+	if (eventfd_read(c->call.fd, &n) == 0)
+		pass_on(c);
+	else
 		loop_watch(c->loop, &c->call, EPOLLIN);
 }
 

@@ -70,7 +70,7 @@ static const char help[] =
 "                        interrupts go from the backend into the guest, or by\n"
 "                        way of the launcher, which keeps InterruptStatus as\n"
 "                        the specification has it (direct)\n"
-"    tx-delay: after a TX interrupt, none for so long (0: no such limit)\n"
+"    tx-delay: after a TX interrupt, none for so long (1000; 0: no limit)\n"
 "    busy: vhost polls for so long before it sleeps (0)\n"
 "    sndbuf: so much may be under way in the tap (no limit)\n"
 "    features: not to be offered, by name, as in features=-mrg_rxbuf,-csum\n"
@@ -265,6 +265,7 @@ static bool parse_tap(struct options *opt, const char *arg, char *why)
 	strcpy(copy, arg);
 	*t = (struct tap_option) {
 		.fd = -1, .vhost = -1, .vhostfd = -1, .ring = 256,
+		.tx_delay = TX_DELAY,
 	};
 
 	word = strsep(&rest, ",");

@@ -23,6 +23,7 @@
 #define CPUS_MAX	254
 #define RING_MAX	1024
 #define RING_MIN	32	/* with less Linux stops sending, and waits */
+#define TX_DELAY	1000	/* us: what pays, see docs/benchmark/README.md */
 #define TX_DELAY_MAX	100000	/* us; longer, and TCP takes it for loss */
 #define BUSY_MAX	100000	/* us; longer, and nobody else gets to run */
 

@@ -51,7 +51,7 @@ end() {
 	is "$wired: powered off: status 0" $? 0
 }
 
-plumbing page direct
+plumbing page direct ,tx-delay=0
 is "$wired: nothing reached the launcher" "$(after QueueNotify) $(after InterruptACK) $(after InterruptStatus)" "0 0 0 0 0 0"
 end
 plumbing page relay

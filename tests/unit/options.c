@@ -121,9 +121,14 @@ static bool without(const struct options *o)
 	       o->tap[0].sndbuf == 1;
 }
 
-static bool delay1000(const struct options *o)
+static bool delay0(const struct options *o)
 {
-	return o->tap[0].tx_delay == 1000;
+	return o->tap[0].tx_delay == 0;
+}
+
+static bool delay2000(const struct options *o)
+{
+	return o->tap[0].tx_delay == 2000;
 }
 
 static bool traced(const struct options *o, unsigned int what,
@@ -170,7 +175,7 @@ static bool plain_tap(const struct options *o)
 
 	return o->nr_taps == 1 && strcmp(t->name, "tap0") == 0 &&
 	       t->fd == -1 && !t->has_mac && t->mtu == 0 && t->ring == 256 &&
-	       t->tx_delay == 0 && t->vhost == 0 && t->vhostfd == -1;
+	       t->tx_delay == TX_DELAY && t->vhost == 0 && t->vhostfd == -1;
 }
 
 static bool longest_name(const struct options *o)
@@ -278,7 +283,8 @@ static struct {
 	{ LINE("--irq", "direct", "k"),		direct },
 	{ LINE("k"),				direct },
 	{ LINE("--irq", "relay", "--irq", "direct", "k"), direct },
-	{ LINE("-n", "t,tx-delay=1000", "k"),	delay1000 },
+	{ LINE("-n", "t,tx-delay=2000", "k"),	delay2000 },
+	{ LINE("-n", "t,tx-delay=0", "k"),	delay0 },
 	{ LINE("-n", "t,features=-MRG_RXBUF,-csum,+Csum,-event_idx,sndbuf=1",
 	       "k"),				without },
 	{ LINE("-n", "t,sndbuf=4096,vhost=on,busy=50", "k"), knobs },

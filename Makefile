@@ -3,6 +3,7 @@
 #   make             ./launcher
 #   make static      ./launcher-static, for an initramfs
 #   make test        unit tests, under ASan and UBSan; no KVM, no root
+#   make fuzz        libFuzzer, T=20 seconds for each target; needs clang
 #   make lint        compilers' and checkers' warnings; all of it must be clean
 #   make clean
 #
@@ -60,10 +61,29 @@ integration: $(patsubst %.c,$(BUILD)/%,$(wildcard tests/integration/*.c))
 test: $(UNITS)
 	prove --comments $(UNITS)
 
+# ---- fuzzers: clang's libFuzzer, for T seconds each ----
+
+FUZZERS	 := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/*.c)))
+FUZZ_CC	 := clang -Wno-gnu-variable-sized-type-not-at-end -fsanitize=address,undefined -fno-sanitize-recover=all
+FUZZ_OBJS := $(patsubst %.c,$(BUILD)/fuzz/%.o,$(PARTS))
+T	 ?= 20
+
+$(BUILD)/fuzz/%.o: %.c
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(CPPFLAGS) $(CFLAGS) -O1 -fsanitize=fuzzer-no-link -c -o $@ $<
+
+$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJS)
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(CPPFLAGS) $(CFLAGS) -O1 -fsanitize=fuzzer -o $@ $< $(FUZZ_OBJS)
+
+fuzzers: $(FUZZERS)
+fuzz:
+	scripts/fuzz $(T)
+
 # Everything compiled and nothing linked: scripts/lint does this with each
 # compiler, in a BUILD of its own.
 CHECKED	 := launcher.c $(PARTS) \
-	    $(wildcard tests/unit/*.c tests/integration/*.c)
+	    $(wildcard tests/unit/*.c tests/integration/*.c tests/fuzz/*.c)
 objects: $(patsubst %.c,$(BUILD)/%.o,$(CHECKED))
 
 lint:
@@ -72,6 +92,6 @@ lint:
 clean:
 	rm -rf $(BUILD) launcher launcher-static
 
-.PHONY: static objects test lint clean
+.PHONY: static objects integration test fuzzers fuzz lint clean
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

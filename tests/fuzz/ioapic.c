@@ -9,7 +9,7 @@
 #include "machine/ioapic.h"
 #include "tests/fuzz/fuzz.h"
 
-#define ATTACHED	7		/* pins with an eventfd: 0, 7, 14 and 21 */
+#define ATTACHED	7		/* pin 0, 7, 14...: with an eventfd */
 #define EOI		0xff		/* a kind; others are writes, if odd */
 
 static struct {

@@ -243,7 +243,8 @@ static void create(void)
 	MUST(net_user_create(&card, &loop, &tap, &mem, kick_fd, call_fd) == 0);
 	card.failed = on_failed;
 	card.ctx = &card;
-	MUST(sem_init(&other.go, 0, 0) == 0 && sem_init(&other.done, 0, 0) == 0);
+	MUST(sem_init(&other.go, 0, 0) == 0);
+	MUST(sem_init(&other.done, 0, 0) == 0);
 	MUST(pthread_create(&thread, NULL, rewrite, NULL) == 0);
 }
 

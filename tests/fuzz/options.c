@@ -39,8 +39,10 @@ static void check_cards(const struct options *opt)
 		check_tap(t);
 		MUST(t->fd < 0 || t->fd != t->vhostfd);
 		for (unsigned int j = 0; j < i; j++) {
-			MUST(t->fd < 0 || t->fd != opt->tap[j].fd);
-			MUST(t->vhostfd < 0 || t->vhostfd != opt->tap[j].vhostfd);
+			const struct tap_option *o = &opt->tap[j];
+
+			MUST(t->fd < 0 || t->fd != o->fd);
+			MUST(t->vhostfd < 0 || t->vhostfd != o->vhostfd);
 		}
 	}
 }

@@ -232,7 +232,7 @@ static void *rewrite(void *unused)
 			r ^= r >> 7;
 			r ^= r << 17;
 			at = (uint64_t *)(ram + r % FILLED / 8 * 8);
-			/* A word of another place, all ones, or what was here. */
+			/* A word of another place, all ones, or as it was. */
 			val[r >> 20 & 1] = *(volatile uint64_t *)at;
 			val[2] = ~0ULL;
 			*(volatile uint64_t *)at = val[r >> 32 & 3];
@@ -272,7 +272,8 @@ static void create(void)
 
 	MUST(memory_create(&mem, RAM) == 0);
 	ram = mem.region[0].hva;
-	MUST(sem_init(&other.go, 0, 0) == 0 && sem_init(&other.done, 0, 0) == 0);
+	MUST(sem_init(&other.go, 0, 0) == 0);
+	MUST(sem_init(&other.done, 0, 0) == 0);
 	MUST(pthread_create(&thread, NULL, rewrite, NULL) == 0);
 }
 

@@ -20,7 +20,8 @@ enum {	/* what happens; 0-7 is a read of that register, 8-15 a write */
 
 static struct {
 	uint8_t ier, lcr, mcr, scr, dll, dlm;
-	bool fifo, told;		/* told: IIR has given away "THR empty" */
+	bool fifo;
+	bool told;			/* IIR has given away "THR empty" */
 	uint16_t rx[SERIAL_FIFO];
 	uint8_t tx[SERIAL_FIFO];
 	unsigned int rx_len, tx_len;
@@ -232,7 +233,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		if (nr_sent || what == TX_READY)
 			model_leaves();
 		now = model_cause();
-		/* An edge for a new cause, or the driver would wait for ever. */
+		/* An edge for a new cause, or the driver waits for ever. */
 		if (now != before && now != 1)
 			MUST(signals(irq_fd) > 0);
 		MUST(now != 1 || signals(irq_fd) == 0);

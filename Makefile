@@ -4,6 +4,9 @@
 #   make static      ./launcher-static, for an initramfs
 #   make test        unit tests, under ASan and UBSan; no KVM, no root
 #   make fuzz        libFuzzer, T=20 seconds for each target; needs clang
+#   make prove-tests breaks the code on purpose, and sees the tests notice
+#   make coverage    what the tests reach, a table per file
+#   make tsan-test   two vCPUs under traffic, with ThreadSanitizer
 #   make lint        compilers' and checkers' warnings; all of it must be clean
 #   make clean
 #
@@ -64,21 +67,51 @@ test: $(UNITS)
 # ---- fuzzers: clang's libFuzzer, for T seconds each ----
 
 FUZZERS	 := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/*.c)))
-FUZZ_CC	 := clang -Wno-gnu-variable-sized-type-not-at-end -fsanitize=address,undefined -fno-sanitize-recover=all
+FUZZ_CC	 := clang -Wno-gnu-variable-sized-type-not-at-end $(SANITIZE)
 FUZZ_OBJS := $(patsubst %.c,$(BUILD)/fuzz/%.o,$(PARTS))
 T	 ?= 20
 
 $(BUILD)/fuzz/%.o: %.c
 	@mkdir -p $(@D)
-	$(FUZZ_CC) $(CPPFLAGS) $(CFLAGS) -O1 -fsanitize=fuzzer-no-link -c -o $@ $<
+	$(FUZZ_CC) $(CPPFLAGS) $(CFLAGS) -O1 -fsanitize=fuzzer-no-link -c \
+		-o $@ $<
 
 $(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJS)
 	@mkdir -p $(@D)
-	$(FUZZ_CC) $(CPPFLAGS) $(CFLAGS) -O1 -fsanitize=fuzzer -o $@ $< $(FUZZ_OBJS)
+	$(FUZZ_CC) $(CPPFLAGS) $(CFLAGS) -O1 -fsanitize=fuzzer -o $@ $< \
+		$(FUZZ_OBJS)
 
 fuzzers: $(FUZZERS)
 fuzz:
 	scripts/fuzz $(T)
+
+# Break the code on purpose, and see the tests notice.
+prove-tests:
+	scripts/prove-tests
+
+# ---- what the tests reach, and the launcher under ThreadSanitizer ----
+# Each is a build of its own: scripts/coverage, scripts/tsan-test.
+
+# Its launcher is no target of the tree's own.
+$(BUILD)/launcher: $(OBJS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+coverage-build:
+	$(MAKE) BUILD=$(BUILD)/coverage \
+		CFLAGS="-O0 -g --coverage -fprofile-update=atomic" \
+		SANITIZE="-O0" coverage-parts
+coverage-parts: $(BUILD)/launcher $(UNITS) integration
+coverage:
+	scripts/coverage
+
+# GCC's does not know fences; what they order is shared with the guest alone.
+tsan: $(BUILD)/tsan/launcher
+$(BUILD)/tsan/launcher: launcher.c $(PARTS)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -O1 -fsanitize=thread -Wno-tsan -o $@ $^
+
+tsan-test:
+	scripts/tsan-test
 
 # Everything compiled and nothing linked: scripts/lint does this with each
 # compiler, in a BUILD of its own.
@@ -92,6 +125,7 @@ lint:
 clean:
 	rm -rf $(BUILD) launcher launcher-static
 
-.PHONY: static objects integration test fuzzers fuzz lint clean
+.PHONY: static objects integration test fuzzers fuzz prove-tests coverage-build \
+	coverage-parts coverage tsan tsan-test lint clean
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

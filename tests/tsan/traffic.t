@@ -44,6 +44,7 @@ ip addr add 10.0.1.2/24 dev eth1; ip link set eth1 up' >/dev/null
 	grep -A 30 'WARNING: ThreadSanitizer' "$guests/$name.err" |
 		head -n 120 | sed 's/^/# /' || true
 }
-run page
+# What is done without an exit in the one is done by our threads in the other.
+[ -n "${TEST_QUICK:-}" ] || run page
 run strict --registers trap --irq relay
 done_testing

@@ -89,26 +89,31 @@ fuzz:
 prove-tests:
 	scripts/prove-tests
 
-# ---- what the tests reach, and the launcher under ThreadSanitizer ----
-# Each is a build of its own: scripts/coverage, scripts/tsan-test.
-
-# Its launcher is no target of the tree's own.
-$(BUILD)/launcher: $(OBJS)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+# ---- what the tests reach: another build of all of it, with counters ----
 
 coverage-build:
 	$(MAKE) BUILD=$(BUILD)/coverage \
 		CFLAGS="-O0 -g --coverage -fprofile-update=atomic" \
 		SANITIZE="-O0" coverage-parts
 coverage-parts: $(BUILD)/launcher $(UNITS) integration
+$(BUILD)/launcher: $(OBJS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
 coverage:
 	scripts/coverage
 
+# ---- the launcher under ThreadSanitizer ----
 # GCC's does not know fences; what they order is shared with the guest alone.
-tsan: $(BUILD)/tsan/launcher
-$(BUILD)/tsan/launcher: launcher.c $(PARTS)
+
+TSAN_OBJS := $(patsubst %.c,$(BUILD)/tsan/%.o,launcher.c $(PARTS))
+
+$(BUILD)/tsan/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -O1 -fsanitize=thread -Wno-tsan -o $@ $^
+	$(CC) $(CPPFLAGS) $(CFLAGS) -O1 -fsanitize=thread -Wno-tsan -c -o $@ $<
+
+tsan: $(BUILD)/tsan/launcher
+$(BUILD)/tsan/launcher: $(TSAN_OBJS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=thread -o $@ $^
 
 tsan-test:
 	scripts/tsan-test

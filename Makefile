@@ -3,6 +3,10 @@
 #   make             ./launcher
 #   make static      ./launcher-static, for an initramfs
 #   make test        unit tests, under ASan and UBSan; no KVM, no root
+#   make fuzz        libFuzzer, T=20 seconds for each target; needs clang
+#   make prove-tests breaks the code on purpose, and sees the tests notice
+#   make coverage    what the tests reach, a table per file
+#   make tsan-test   two vCPUs under traffic, with ThreadSanitizer
 #   make lint        compilers' and checkers' warnings; all of it must be clean
 #   make clean
 #
@@ -60,10 +64,64 @@ integration: $(patsubst %.c,$(BUILD)/%,$(wildcard tests/integration/*.c))
 test: $(UNITS)
 	prove --comments $(UNITS)
 
+# ---- fuzzers: clang's libFuzzer, for T seconds each ----
+
+FUZZERS	 := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/fuzz/*.c)))
+FUZZ_CC	 := clang -Wno-gnu-variable-sized-type-not-at-end $(SANITIZE)
+FUZZ_OBJS := $(patsubst %.c,$(BUILD)/fuzz/%.o,$(PARTS))
+T	 ?= 20
+
+$(BUILD)/fuzz/%.o: %.c
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(CPPFLAGS) $(CFLAGS) -O1 -fsanitize=fuzzer-no-link -c \
+		-o $@ $<
+
+$(BUILD)/tests/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJS)
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(CPPFLAGS) $(CFLAGS) -O1 -fsanitize=fuzzer -o $@ $< \
+		$(FUZZ_OBJS)
+
+fuzzers: $(FUZZERS)
+fuzz:
+	scripts/fuzz $(T)
+
+# Break the code on purpose, and see the tests notice.
+prove-tests:
+	scripts/prove-tests
+
+# ---- what the tests reach: another build of all of it, with counters ----
+
+coverage-build:
+	$(MAKE) BUILD=$(BUILD)/coverage \
+		CFLAGS="-O0 -g --coverage -fprofile-update=atomic" \
+		SANITIZE="-O0" coverage-parts
+coverage-parts: $(BUILD)/launcher $(UNITS) integration
+$(BUILD)/launcher: $(OBJS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+coverage:
+	scripts/coverage
+
+# ---- the launcher under ThreadSanitizer ----
+# GCC's does not know fences; what they order is shared with the guest alone.
+
+TSAN_OBJS := $(patsubst %.c,$(BUILD)/tsan/%.o,launcher.c $(PARTS))
+
+$(BUILD)/tsan/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -O1 -fsanitize=thread -Wno-tsan -c -o $@ $<
+
+tsan: $(BUILD)/tsan/launcher
+$(BUILD)/tsan/launcher: $(TSAN_OBJS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=thread -o $@ $^
+
+tsan-test:
+	scripts/tsan-test
+
 # Everything compiled and nothing linked: scripts/lint does this with each
 # compiler, in a BUILD of its own.
 CHECKED	 := launcher.c $(PARTS) \
-	    $(wildcard tests/unit/*.c tests/integration/*.c)
+	    $(wildcard tests/unit/*.c tests/integration/*.c tests/fuzz/*.c)
 objects: $(patsubst %.c,$(BUILD)/%.o,$(CHECKED))
 
 lint:
@@ -72,6 +130,7 @@ lint:
 clean:
 	rm -rf $(BUILD) launcher launcher-static
 
-.PHONY: static objects test lint clean
+.PHONY: static objects integration test fuzzers fuzz prove-tests coverage-build \
+	coverage-parts coverage tsan tsan-test lint clean
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -416,6 +416,13 @@ static void test_sums(void)
 	CHECK(strstr(text, "\"exits\":{\"packet\":null,\"interrupt\":null}"),
 	      "exits, which are not known, per interrupt: null");
 
+	m.opt.nr_taps = 1;		/* and its worker is nowhere */
+	m.opt.tap[0].vhost = 1;
+	CHECK(strstr(report_of(&m, ".json"),
+		     "\"vhost_us\":{\"packet\":null,\"interrupt\":null}"),
+	      "a worker that cannot be seen makes no sum of the others");
+	m.opt.nr_taps = 0;
+
 	close(vcpu[1].stats_fd);
 	other.head.num_desc = 3;
 	vcpu[1].stats_fd = stats_file(&other, sizeof(other));

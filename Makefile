@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
 #   make             ./launcher
+#                    and guest-images/tiny/tiny.bzImage, a guest to try it on
 #   make static      ./launcher-static, for an initramfs
 #   make test        unit tests, under ASan and UBSan; no KVM, no root
 #   make lint        compilers' and checkers' warnings; all of it must be clean
@@ -20,12 +21,47 @@ override CFLAGS	 += -std=gnu11 -pthread $(WARN)
 PARTS	 := $(sort $(wildcard machine/*.c virtio/*.c vhost/*.c))
 OBJS	 := $(patsubst %.c,$(BUILD)/%.o,launcher.c $(PARTS))
 
+TINY	 := guest-images/tiny/tiny.bzImage
+
+all: launcher $(TINY)
+
 launcher: $(OBJS)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
 static: launcher-static
 launcher-static: $(OBJS)
 	$(CC) $(CFLAGS) $(LDFLAGS) -static -o $@ $^
+
+# ---- guests of our own: no libc, no floating point, loaded at 1 MiB ----
+
+GUEST_CFLAGS ?= -Os -g
+GUEST	 := $(CC) -std=gnu11 $(GUEST_CFLAGS) $(WARN) -MMD -MP -m64 \
+	    -ffreestanding -fno-pic -mcmodel=small -mno-red-zone \
+	    -mgeneral-regs-only -fno-stack-protector -fcf-protection=none \
+	    -fno-asynchronous-unwind-tables -I guest-images/tiny
+GUEST_LD := $(CC) -nostdlib -static -no-pie -Wl,--build-id=none \
+	    -Wl,-T,guest-images/tiny/link.ld -Wl,-z,noexecstack
+GUEST_PARTS := head.o start.o serial.o acpi.o apic.o virtio.o net.o
+GUEST_PARTS := $(addprefix $(BUILD)/guest-images/tiny/,$(GUEST_PARTS))
+
+$(BUILD)/guest-images/%.o: guest-images/%.c
+	@mkdir -p $(@D)
+	$(GUEST) -c -o $@ $<
+
+$(BUILD)/guest-images/%.o: guest-images/%.S
+	@mkdir -p $(@D)
+	$(GUEST) -c -o $@ $<
+
+$(BUILD)/guest-images/tiny/tiny.elf: $(GUEST_PARTS) \
+		$(BUILD)/guest-images/tiny/main.o guest-images/tiny/link.ld
+	$(GUEST_LD) -o $@ $(filter %.o,$^)
+
+$(TINY): $(BUILD)/guest-images/tiny/tiny.elf
+	objcopy -O binary $< $@
+
+tiny: $(TINY)
+
+GUEST_OBJS := $(GUEST_PARTS) $(BUILD)/guest-images/tiny/main.o
 
 # The traffic of the demo and the tests, as built into the guest, for the host.
 $(BUILD)/traffic: guest-images/linux/traffic.c
@@ -64,14 +100,14 @@ test: $(UNITS)
 # compiler, in a BUILD of its own.
 CHECKED	 := launcher.c $(PARTS) \
 	    $(wildcard tests/unit/*.c tests/integration/*.c)
-objects: $(patsubst %.c,$(BUILD)/%.o,$(CHECKED))
+objects: $(patsubst %.c,$(BUILD)/%.o,$(CHECKED)) $(GUEST_OBJS)
 
 lint:
 	scripts/lint
 
 clean:
-	rm -rf $(BUILD) launcher launcher-static
+	rm -rf $(BUILD) launcher launcher-static $(TINY)
 
-.PHONY: static objects test lint clean
+.PHONY: all tiny static objects test lint clean
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -61,7 +61,22 @@ $(TINY): $(BUILD)/guest-images/tiny/tiny.elf
 
 tiny: $(TINY)
 
-GUEST_OBJS := $(GUEST_PARTS) $(BUILD)/guest-images/tiny/main.o
+GUEST_OBJS := $(GUEST_PARTS) $(BUILD)/guest-images/tiny/main.o \
+	    $(patsubst %.c,$(BUILD)/%.o,$(wildcard guest-images/hostile/*.c))
+
+# One image for each misdeed; tests/hostile/run.t starts them.
+HOSTILE	 := $(filter-out %/steps.c,$(wildcard guest-images/hostile/*.c))
+HOSTILE	 := $(patsubst %.c,$(BUILD)/%.bzImage,$(HOSTILE))
+STEPS	 := $(BUILD)/guest-images/hostile/steps.o
+
+$(BUILD)/guest-images/hostile/%.elf: $(BUILD)/guest-images/hostile/%.o \
+		$(STEPS) $(GUEST_PARTS) guest-images/tiny/link.ld
+	$(GUEST_LD) -o $@ $(filter %.o,$^)
+
+$(BUILD)/guest-images/hostile/%.bzImage: $(BUILD)/guest-images/hostile/%.elf
+	objcopy -O binary $< $@
+
+hostile: $(HOSTILE) $(BUILD)/san/launcher
 
 # The traffic of the demo and the tests, as built into the guest, for the host.
 $(BUILD)/traffic: guest-images/linux/traffic.c
@@ -81,6 +96,9 @@ UNITS	 := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/unit/*.c)))
 $(BUILD)/san/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -O1 $(SANITIZE) -c -o $@ $<
+
+$(BUILD)/san/launcher: $(BUILD)/san/launcher.o $(SAN_OBJS)
+	$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^
 
 $(BUILD)/tests/unit/%: tests/unit/%.c $(SAN_OBJS)
 	@mkdir -p $(@D)
@@ -108,6 +126,6 @@ lint:
 clean:
 	rm -rf $(BUILD) launcher launcher-static $(TINY)
 
-.PHONY: all tiny static objects test lint clean
+.PHONY: all tiny hostile static objects test lint clean
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -5,10 +5,12 @@
  */
 #include "tiny.h"
 
-/* boot_params (boot.rst, zero-page.rst): the three fields that matter. */
+/* boot_params (boot.rst, zero-page.rst): the fields that matter. */
 #define BP_RSDP		0x070		/* acpi_rsdp_addr, 64 bits */
 #define BP_CMDLINE	0x228		/* cmd_line_ptr, 32 bits */
 #define BP_CMDLINE_HIGH	0x0c8		/* ext_cmd_line_ptr */
+#define BP_E820_ENTRIES	0x1e8
+#define BP_E820_TABLE	0x2d0
 
 static char cmdline[1024];
 
@@ -140,6 +142,17 @@ static void read_cmdline(const uint8_t *bp)
 		cmdline[i] = from[i];
 }
 
+/* Where the last RAM below 4 GiB ends, of what the loader lists. */
+static void read_e820(const uint8_t *bp)
+{
+	const struct { uint64_t gpa, size; uint32_t type; } PACKED *e =
+		(const void *)(bp + BP_E820_TABLE);
+
+	for (unsigned int i = 0; i < bp[BP_E820_ENTRIES]; i++)
+		if (e[i].type == 1 && e[i].gpa + e[i].size <= 1ULL << 32)
+			hw.ram_end = e[i].gpa + e[i].size;
+}
+
 /* From head.S, with .bss cleared and a stack. */
 void NORETURN start(const uint8_t *boot_params);
 void NORETURN start(const uint8_t *boot_params)
@@ -148,6 +161,7 @@ void NORETURN start(const uint8_t *boot_params)
 
 	idt_load();			/* first: so that a fault says where */
 	read_cmdline(boot_params);
+	read_e820(boot_params);
 	acpi_read(*(const uint64_t *)(boot_params + BP_RSDP));
 	apic_start();
 	serial_start();

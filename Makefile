@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
 #   make             ./launcher
+#                    and guest-images/tiny/tiny.bzImage, a guest to try it on
 #   make static      ./launcher-static, for an initramfs
 #   make test        unit tests, under ASan and UBSan; no KVM, no root
 #   make fuzz        libFuzzer, T=20 seconds for each target; needs clang
@@ -24,12 +25,62 @@ override CFLAGS	 += -std=gnu11 -pthread $(WARN)
 PARTS	 := $(sort $(wildcard machine/*.c virtio/*.c vhost/*.c))
 OBJS	 := $(patsubst %.c,$(BUILD)/%.o,launcher.c $(PARTS))
 
+TINY	 := guest-images/tiny/tiny.bzImage
+
+all: launcher $(TINY)
+
 launcher: $(OBJS)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
 
 static: launcher-static
 launcher-static: $(OBJS)
 	$(CC) $(CFLAGS) $(LDFLAGS) -static -o $@ $^
+
+# ---- guests of our own: no libc, no floating point, loaded at 1 MiB ----
+
+GUEST_CFLAGS ?= -Os -g
+GUEST	 := $(CC) -std=gnu11 $(GUEST_CFLAGS) $(WARN) -MMD -MP -m64 \
+	    -ffreestanding -fno-pic -mcmodel=small -mno-red-zone \
+	    -mgeneral-regs-only -fno-stack-protector -fcf-protection=none \
+	    -fno-asynchronous-unwind-tables -I guest-images/tiny
+GUEST_LD := $(CC) -nostdlib -static -no-pie -Wl,--build-id=none \
+	    -Wl,-T,guest-images/tiny/link.ld -Wl,-z,noexecstack
+GUEST_PARTS := head.o start.o serial.o acpi.o apic.o virtio.o net.o
+GUEST_PARTS := $(addprefix $(BUILD)/guest-images/tiny/,$(GUEST_PARTS))
+
+$(BUILD)/guest-images/%.o: guest-images/%.c
+	@mkdir -p $(@D)
+	$(GUEST) -c -o $@ $<
+
+$(BUILD)/guest-images/%.o: guest-images/%.S
+	@mkdir -p $(@D)
+	$(GUEST) -c -o $@ $<
+
+$(BUILD)/guest-images/tiny/tiny.elf: $(GUEST_PARTS) \
+		$(BUILD)/guest-images/tiny/main.o guest-images/tiny/link.ld
+	$(GUEST_LD) -o $@ $(filter %.o,$^)
+
+$(TINY): $(BUILD)/guest-images/tiny/tiny.elf
+	objcopy -O binary $< $@
+
+tiny: $(TINY)
+
+GUEST_OBJS := $(GUEST_PARTS) $(BUILD)/guest-images/tiny/main.o \
+	    $(patsubst %.c,$(BUILD)/%.o,$(wildcard guest-images/hostile/*.c))
+
+# One image for each misdeed; tests/hostile/run.t starts them.
+HOSTILE	 := $(filter-out %/steps.c,$(wildcard guest-images/hostile/*.c))
+HOSTILE	 := $(patsubst %.c,$(BUILD)/%.bzImage,$(HOSTILE))
+STEPS	 := $(BUILD)/guest-images/hostile/steps.o
+
+$(BUILD)/guest-images/hostile/%.elf: $(BUILD)/guest-images/hostile/%.o \
+		$(STEPS) $(GUEST_PARTS) guest-images/tiny/link.ld
+	$(GUEST_LD) -o $@ $(filter %.o,$^)
+
+$(BUILD)/guest-images/hostile/%.bzImage: $(BUILD)/guest-images/hostile/%.elf
+	objcopy -O binary $< $@
+
+hostile: $(HOSTILE) $(BUILD)/san/launcher
 
 # The traffic of the demo and the tests, as built into the guest, for the host.
 $(BUILD)/traffic: guest-images/linux/traffic.c
@@ -49,6 +100,9 @@ UNITS	 := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/unit/*.c)))
 $(BUILD)/san/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -O1 $(SANITIZE) -c -o $@ $<
+
+$(BUILD)/san/launcher: $(BUILD)/san/launcher.o $(SAN_OBJS)
+	$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^
 
 $(BUILD)/tests/unit/%: tests/unit/%.c $(SAN_OBJS)
 	@mkdir -p $(@D)
@@ -122,15 +176,16 @@ tsan-test:
 # compiler, in a BUILD of its own.
 CHECKED	 := launcher.c $(PARTS) \
 	    $(wildcard tests/unit/*.c tests/integration/*.c tests/fuzz/*.c)
-objects: $(patsubst %.c,$(BUILD)/%.o,$(CHECKED))
+objects: $(patsubst %.c,$(BUILD)/%.o,$(CHECKED)) $(GUEST_OBJS)
 
 lint:
 	scripts/lint
 
 clean:
-	rm -rf $(BUILD) launcher launcher-static
+	rm -rf $(BUILD) launcher launcher-static $(TINY)
 
-.PHONY: static objects integration test fuzzers fuzz prove-tests coverage-build \
-	coverage-parts coverage tsan tsan-test lint clean
+.PHONY: all tiny hostile static objects integration test fuzzers fuzz \
+	prove-tests coverage-build coverage-parts coverage tsan tsan-test lint \
+	clean
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

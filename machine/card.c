@@ -434,6 +434,7 @@ uint64_t card_report(const struct card *card, struct report *r,
 	}
 	report_number(r, "broken", m->broken_count,
 		      "%s: rings found broken", card->name);
+	report_text(r, "broken_why", m->broken_why);
 	report_close(r);
 	return packets;
 }

@@ -516,7 +516,8 @@ enum options_result options_parse(struct options *opt, int argc, char **argv,
 		return OPTIONS_RUN;
 	if (optind == argc) {
 		refuse(why, "which KERNEL? an x86-64 bzImage is needed, as in "
-		      "/boot/vmlinuz-*; see --help");
+		      "/boot/vmlinuz-*, or guest-images/tiny/tiny.bzImage "
+		      "from `make tiny`; see --help");
 		return OPTIONS_WRONG;
 	}
 	if (optind + 1 < argc) {

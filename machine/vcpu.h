@@ -34,6 +34,7 @@ struct vcpu {
 void vcpus_create(struct machine *m, uint64_t entry, uint64_t boot_params);
 void vcpus_start(struct machine *m);
 void vcpus_stop(struct machine *m);
+uint64_t vcpu_speed(int kvm_fd, int vm_fd);
 uint64_t vcpu_report_returns(const struct machine *m, struct report *r,
 			     const struct report_columns *per_vcpu);
 

@@ -164,6 +164,7 @@ void mmio_used(struct mmio *m)
 void mmio_broken(struct mmio *m, const char *why)
 {
 	m->broken_count++;
+	refuse(m->broken_why, "%s", why);
 	trace(TRACE_CARD, "%s: broken: %s", m->name, why);
 	if (!m->broken_before)
 		warnx("%s: %s; the device wants a reset (said once, then only "

@@ -30,6 +30,7 @@
 #include <stdint.h>
 
 #include "machine/memory.h"
+#include "machine/refuse.h"
 
 #define MMIO_WINDOW	0x200U	/* bytes of registers */
 #define MMIO_PAGED	0x60U	/* InterruptStatus: the first one paged */
@@ -90,6 +91,7 @@ struct mmio {
 
 	bool broken_before;		/* has been said */
 	uint64_t broken_count;
+	char broken_why[WHY_MAX];	/* the last time */
 	struct mmio_counts counts[2];	/* before DRIVER_OK, and after */
 
 	struct mmio_queue queue[MMIO_QUEUES_MAX];

@@ -518,7 +518,7 @@ static struct {
 	{ LINE("-x", "k"),		"-x ", "not an option" },
 	{ LINE("k", "-xh"),		"-x", "not an option" },
 
-	{ LINE(NULL),			"which KERNEL", "bzImage" },
+	{ LINE(NULL),			"which KERNEL", "make tiny" },
 	{ LINE("--stats"),		"which KERNEL", "bzImage" },
 	{ LINE("--stats=", "k"),	"--stats=", "a file's name" },
 	{ LINE("--stats-interval", "0", "k"), "--stats-interval 0", "1 to 86400" },

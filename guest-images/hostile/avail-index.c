@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * avail-index: the index of the avail ring jumps, or goes back, or is another
+ * each time one looks.
+ *
+ * More than the ring has entries is a broken ring; within that, the entries
+ * are taken for what they are.
+ *
+ * run: --cpus 2
+ * expect jump: broken 1 TX ring broken: avail idx
+ * expect back: broken 1 TX ring broken: avail idx
+ * expect rx-jump: broken 1 RX ring broken: avail idx
+ * expect changing: broken any
+ */
+#include "hostile.h"
+
+static volatile struct avail *target;
+static volatile bool stop, stopped;
+
+static void move(struct card *c, unsigned int index, uint16_t by)
+{
+	card_up(c, ALL_FEATURES);
+	c->ring[index].avail->idx += by;
+	barrier();
+	put(c, QUEUE_NOTIFY, index);
+}
+
+static void tx(struct card *c, uint64_t by)
+{
+	move(c, TX, by);
+}
+
+static void rx(struct card *c, uint64_t by)
+{
+	move(c, RX, by);
+}
+
+static void change(void)
+{
+	while (!stop)
+		target->idx = noise();
+	stopped = true;
+}
+
+static void changing(struct card *c, uint64_t times)
+{
+	card_up(c, ALL_FEATURES);
+	target = c->ring[TX].avail;
+	stop = stopped = false;
+	if (!start_and_wait(1, change))
+		fail("CPU 1 does not start");
+	while (times--)
+		put(c, QUEUE_NOTIFY, TX);
+	stop = true;
+	while (!stopped)
+		linger(100);
+}
+
+const struct misdeed misdeeds[] = {
+	{ "jump", tx, RING_MAX + 1 }, { "back", tx, -1 },
+	{ "rx-jump", rx, RING_MAX + 1 }, { "changing", changing, 50 }, { 0 }
+};

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * used-over: the used ring lies where the device finds its descriptors, the
+ * avail ring, or the frame.
+ *
+ * The guest spoils its own memory; what the device makes of that is chance, and
+ * only this card's.
+ *
+ * expect *: broken any
+ */
+#include "hostile.h"
+
+static void commit(struct card *c, uint64_t over)
+{
+	struct ring *r = &c->ring[TX];
+	uint8_t *p = scratch();
+	const struct desc frame = { (uintptr_t)p + 0x3000, 64, 0, 0 };
+
+	memset(p, 0, 0x4000);
+	card_hello(c);
+	card_negotiate(c, ALL_FEATURES);
+	queue_make(c, RX);
+	*r = (struct ring) {
+		.num = RING_MAX,
+		.desc = (struct desc *)p,
+		.avail = (struct avail *)(p + 0x1000),
+		.used = (struct used *)(p + over),
+	};
+	queue_place(c, TX, RING_MAX, (uintptr_t)p, (uintptr_t)r->avail,
+		    (uintptr_t)r->used);
+	put(c, STATUS, ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK);
+	rx_fill(c);
+	for (unsigned int i = 0; i < 8; i++)
+		tx_chain_kick(c, &frame, 1);
+}
+
+const struct misdeed misdeeds[] = {
+	{ "descriptors", commit, 0 }, { "descriptor-2", commit, 0x20 },
+	{ "avail", commit, 0x1000 }, { "frame", commit, 0x3000 }, { 0 }
+};

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A rig: a vhost_net, a tap in this scenario's network namespace, and a pair of
+ * rings in memory of ours, which we drive as a guest's driver would.
+ *
+ *	struct rig r;
+ *	rig_make(&r, FEATURE(VIRTIO_F_VERSION_1), 256);	owned, nothing set
+ *	rig_start(&r);				tables, rings, backends
+ *	rig_send(&r, frame, len);		one frame out of the tap, checked
+ *	rig_stop(&r);				backends away, bases read
+ *
+ * Everything REQUIREs what it needs: a function that returns has worked, unless
+ * its comment says that it returns an error.
+ *
+ * Frames are Ethernet, of an EtherType of ours that no protocol of the kernel
+ * answers, with a sequence number and then a pattern in which each byte tells
+ * its place: one that came out shifted says by how much.
+ */
+#ifndef CONFORMANCE_RIG_H
+#define CONFORMANCE_RIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+#include <linux/vhost.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_net.h>
+#include <linux/virtio_ring.h>
+
+#include "machine/memory.h"
+#include "tests/conformance/suite.h"
+
+#define FEATURE(bit)	(1ULL << (bit))
+#define RX		0U
+#define TX		1U
+#define FRAME_TYPE	0x88b5		/* for local experiments, IEEE 802 */
+#define FRAME_MIN	14U
+
+/* ---- A ring, from the driver's side (virtio 1.2, section 2.7) ---- */
+
+struct ring {
+	struct vring v;			/* pointers into our memory */
+	uint64_t gpa;			/* of all three parts, desc first */
+	unsigned int index;		/* RX or TX */
+	uint16_t base;			/* what SET_VRING_BASE is told */
+	uint16_t next_avail;		/* the index the driver would publish next */
+	uint16_t last_used;		/* the next entry of used to look at */
+	int kick, call, err;		/* eventfds, not blocking */
+	bool event_idx;
+	struct memory *mem;
+};
+
+/* Write descriptor @i.  @gpa, @len and @flags may be any nonsense. */
+void ring_desc(struct ring *r, unsigned int i, uint64_t gpa, uint32_t len,
+	       uint16_t flags, uint16_t next);
+/* Put @head at the next place of avail, without telling. */
+void ring_offer(struct ring *r, uint16_t head);
+/* Tell: store avail->idx.  ring_kick() does this, then signals. */
+void ring_publish(struct ring *r);
+void ring_kick(struct ring *r);
+/* Publish; signal only if the device asked for it.  Returns whether it had. */
+bool ring_kick_if_wanted(struct ring *r);
+/* How many entries of used were not popped yet. */
+unsigned int ring_used(const struct ring *r);
+/* Wait until there are @n of them; false after @ms milliseconds. */
+bool ring_wait(const struct ring *r, unsigned int n, unsigned int ms);
+/* Take the next; false if there is none. */
+bool ring_pop(struct ring *r, uint32_t *id, uint32_t *len);
+/* Read an eventfd: how often it was signalled since, 0 for not at all. */
+uint64_t events(int fd);
+/* Wait until @fd is readable; false after @ms.  Does not read it. */
+bool wait_readable(int fd, unsigned int ms);
+/* Show indices, the descriptors in flight and the eventfds' counts. */
+void ring_dump(const struct ring *r);
+
+/* ---- The rig ---- */
+
+struct rig {
+	int vhost;			/* /dev/vhost-net, owned */
+	int tap;			/* the queue's descriptor */
+	char name[16];			/* its interface, up and with carrier */
+	int wire;			/* AF_PACKET on it: the other end */
+	uint64_t offered, features;	/* by the kernel; accepted by us */
+	unsigned int hdr_len;		/* 10, 12: what features make of it */
+	struct memory mem;		/* RIG_MEMORY bytes from gpa 0 */
+	struct ring ring[2];
+	uint64_t buffers;		/* gpa of the first free page */
+};
+
+#define RIG_MEMORY	(64U << 20)
+
+void rig_make(struct rig *r, uint64_t features, unsigned int num);
+/* The steps of rig_start(), for whoever changes their order. */
+void rig_set_tables(struct rig *r);	/* features, memory, header length */
+void rig_set_ring(struct rig *r, unsigned int index);
+int rig_backend(struct rig *r, unsigned int index, int fd);	/* -errno */
+void rig_start(struct rig *r);
+/* Backends away; ring[i].base is what the kernel says it is then. */
+void rig_stop(struct rig *r);
+/* Forget what is in the rings and let both start from @base. */
+void rig_rewind(struct rig *r, uint16_t base);
+void rig_free(struct rig *r);
+
+int vhost_open(void);			/* not owned */
+/* A tap, up, with carrier; more IFF_ @flags than IFF_TAP | IFF_NO_PI |
+ * IFF_VNET_HDR, as IFF_MULTI_QUEUE.  Returns its descriptor. */
+int tap_open(const char *name, short flags);
+/* AF_PACKET, non-blocking, bound to @name, for FRAME_TYPE only. */
+int wire_open(const char *name);
+
+/* @bytes of guest memory that nothing else uses, 4096-aligned.  Its gpa. */
+uint64_t rig_alloc(struct rig *r, size_t bytes);
+void *rig_ptr(struct rig *r, uint64_t gpa);	/* its hva */
+
+/* ---- Frames ---- */
+
+void frame_fill(void *frame, unsigned int len, uint32_t seq);
+/* Is it the frame that frame_fill() makes?  EXPECTs, and names a shift. */
+bool frame_check(const void *frame, unsigned int len, uint32_t seq);
+uint32_t frame_seq(const void *frame);
+
+/* ---- Traffic of one frame, and of many ---- */
+
+/* TX: one buffer with header and frame @seq; waits for it used, and on the
+ * wire; both are checked.  False (and EXPECT failed) if it does not come. */
+bool rig_send(struct rig *r, unsigned int len, uint32_t seq);
+/* RX: offer one buffer, send frame @seq from the wire, check what arrives. */
+bool rig_receive(struct rig *r, unsigned int len, uint32_t seq);
+/* Both, a few frames: is this rig alive? */
+bool rig_alive(struct rig *r);
+/* Hand a buffer of @bytes to RX, or a frame to TX, without waiting.  The
+ * descriptor used is returned; the buffer of descriptor i is rig_buffer(i). */
+unsigned int rig_offer_rx(struct rig *r, unsigned int bytes);
+unsigned int rig_offer_tx(struct rig *r, unsigned int len, uint32_t seq);
+uint64_t rig_buffer(const struct rig *r, unsigned int index, unsigned int desc);
+/* From and to the wire, waiting at most @ms.  recv: bytes, or -1. */
+void wire_send(int wire, const void *frame, unsigned int len);
+int wire_recv(int wire, void *frame, unsigned int max, unsigned int ms);
+
+/* ---- vhost's worker ---- */
+
+/* The thread that works for @r: kthread (<= 6.3) or one of our own.  Its pid,
+ * or -1.  CPU time in ns, and its switches, from /proc/PID. */
+int worker_pid(const struct rig *r);
+uint64_t worker_cpu(int pid);
+uint64_t worker_switches(int pid);
+
+#endif

@@ -172,10 +172,22 @@ $(BUILD)/tsan/launcher: $(TSAN_OBJS)
 tsan-test:
 	scripts/tsan-test
 
+# ---- the conformance bench: static, to be run on any host ----
+
+CONFORMANCE := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/conformance/*.c) \
+	    $(addprefix machine/,memory.c refuse.c trace.c) \
+	    vhost/vhost.c virtio/mmio.c virtio/names.c)
+
+$(BUILD)/tests/conformance/vhost-conformance: $(CONFORMANCE)
+	$(CC) $(CFLAGS) $(LDFLAGS) -static -o $@ $^
+
+vhost-conformance: $(BUILD)/tests/conformance/vhost-conformance
+
 # Everything compiled and nothing linked: scripts/lint does this with each
 # compiler, in a BUILD of its own.
 CHECKED	 := launcher.c $(PARTS) \
-	    $(wildcard tests/unit/*.c tests/integration/*.c tests/fuzz/*.c)
+	    $(wildcard tests/unit/*.c tests/integration/*.c tests/fuzz/*.c \
+	    tests/conformance/*.c)
 objects: $(patsubst %.c,$(BUILD)/%.o,$(CHECKED)) $(GUEST_OBJS)
 
 lint:
@@ -186,6 +198,6 @@ clean:
 
 .PHONY: all tiny hostile static objects integration test fuzzers fuzz \
 	prove-tests coverage-build coverage-parts coverage tsan tsan-test lint \
-	clean
+	vhost-conformance clean
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -10,11 +10,13 @@
  *	rig_stop(&r);				backends away, bases read
  *
  * Everything REQUIREs what it needs: a function that returns has worked, unless
- * its comment says that it returns an error.
+ * its comment says that it returns an error.  A feature that this kernel does
+ * not offer makes rig_make() skip the scenario; where that is not meant, look at
+ * VHOST_GET_FEATURES first.
  *
  * Frames are Ethernet, of an EtherType of ours that no protocol of the kernel
- * answers, with a sequence number and then a pattern in which each byte tells
- * its place: one that came out shifted says by how much.
+ * answers, with a sequence number in the source address and then a pattern in
+ * which each byte tells its place: one that came out shifted says by how much.
  */
 #ifndef CONFORMANCE_RIG_H
 #define CONFORMANCE_RIG_H
@@ -86,6 +88,9 @@ struct rig {
 	struct memory mem;		/* RIG_MEMORY bytes from gpa 0 */
 	struct ring ring[2];
 	uint64_t buffers;		/* gpa of the first free page */
+	uint64_t slots;			/* gpa of rig_buffer(r, RX, 0) */
+	unsigned int slot_bytes;	/* of each of those */
+	int worker;			/* worker_pid() */
 };
 
 #define RIG_MEMORY	(64U << 20)
@@ -106,8 +111,12 @@ int vhost_open(void);			/* not owned */
 /* A tap, up, with carrier; more IFF_ @flags than IFF_TAP | IFF_NO_PI |
  * IFF_VNET_HDR, as IFF_MULTI_QUEUE.  Returns its descriptor. */
 int tap_open(const char *name, short flags);
+/* Set an interface up or down. */
+void if_up(const char *name, bool up);
 /* AF_PACKET, non-blocking, bound to @name, for FRAME_TYPE only. */
 int wire_open(const char *name);
+/* A /sys of this network namespace.  Slow: only for who needs it. */
+void own_sys(void);
 
 /* @bytes of guest memory that nothing else uses, 4096-aligned.  Its gpa. */
 uint64_t rig_alloc(struct rig *r, size_t bytes);
@@ -129,8 +138,9 @@ bool rig_send(struct rig *r, unsigned int len, uint32_t seq);
 bool rig_receive(struct rig *r, unsigned int len, uint32_t seq);
 /* Both, a few frames: is this rig alive? */
 bool rig_alive(struct rig *r);
-/* Hand a buffer of @bytes to RX, or a frame to TX, without waiting.  The
- * descriptor used is returned; the buffer of descriptor i is rig_buffer(i). */
+/* Write a buffer of @bytes, or a frame, into RX or TX; ring_kick() is yours.
+ * The descriptor taken is returned: one after the other, and around.  It has
+ * rig_buffer(), of r->slot_bytes: 69632 with 256 entries, less with more. */
 unsigned int rig_offer_rx(struct rig *r, unsigned int bytes);
 unsigned int rig_offer_tx(struct rig *r, unsigned int len, uint32_t seq);
 uint64_t rig_buffer(const struct rig *r, unsigned int index, unsigned int desc);

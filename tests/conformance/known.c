@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What real kernels are known to do wrong: a scenario that fails with such a
+ * message, and no other, is reported as an expected failure, with the reason.
+ * What was seen, and how to see it with a few lines, is in the scenario's head.
+ */
+#include <string.h>
+
+#include "tests/conformance/runner.h"
+
+static const struct known known[] = {
+	{ 0 }
+};
+
+static bool applies(const struct known *k, const char *id)
+{
+	return strcmp(k->id, id) == 0 && kernel_version() >= k->from &&
+	       (!k->before || kernel_version() < k->before);
+}
+
+const struct known *known_failure(const char *id, const char *message)
+{
+	for (const struct known *k = known; k->id; k++)
+		if (applies(k, id) && strstr(message, k->says))
+			return k;
+	return NULL;
+}
+
+bool known_to_fail(const char *id)
+{
+	for (const struct known *k = known; k->id; k++)
+		if (applies(k, id))
+			return true;
+	return false;
+}

@@ -16,6 +16,15 @@
 #define TUN_F_USO6		0x40
 #endif
 
+#ifndef TUN_F_UDP_TUNNEL_GSO	/* Linux 6.17 */
+#define TUN_F_UDP_TUNNEL_GSO	0x80
+#define TUN_F_UDP_TUNNEL_GSO_CSUM 0x100
+#endif
+
+#ifndef VIRTIO_NET_HDR_GSO_UDP_L4	/* Linux 6.2 */
+#define VIRTIO_NET_HDR_GSO_UDP_L4	5
+#endif
+
 #ifndef VIRTIO_NET_F_GUEST_USO4	/* Linux 6.2 */
 #define VIRTIO_NET_F_GUEST_USO4	54
 #define VIRTIO_NET_F_GUEST_USO6	55

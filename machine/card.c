@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <unistd.h>
 #include <linux/virtio_mmio.h>
 
@@ -265,10 +264,9 @@ static void wire_stores(struct machine *m, struct card *card, uint64_t gpa)
 /* The page that the guest reads its registers from. */
 static void wire_page(struct machine *m, struct card *card, uint64_t gpa)
 {
-	void *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *page = guarded_map(PAGE, -1);
 
-	if (page == MAP_FAILED)
+	if (!page)
 		err(1, "%s: register page", card->name);
 	check(card, "KVM_MEM_READONLY",
 	      kvm_map_readonly(&m->kvm, gpa + MMIO_PAGED, page, PAGE));

@@ -139,3 +139,26 @@ void *guest_ptr(const struct memory *mem, uint64_t gpa, uint64_t len)
 
 	return NULL;
 }
+
+/*
+ * What else the guest shares with us, @bytes of it (whole pages), lies as RAM
+ * does: a step outside is a fault.  @fd is what is mapped there, or -1 for
+ * zeroes.  NULL, with errno set, if it cannot be had.
+ */
+void *guarded_map(uint64_t bytes, int fd)
+{
+	const uint64_t page = sysconf(_SC_PAGESIZE);
+	const int kind = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
+	char *p;
+
+	p = mmap(NULL, bytes + 2 * page, PROT_NONE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED)
+		return NULL;
+	if (mmap(p + page, bytes, PROT_READ | PROT_WRITE, kind | MAP_FIXED, fd,
+		 0) == MAP_FAILED) {
+		munmap(p, bytes + 2 * page);
+		return NULL;
+	}
+	return p + page;
+}

@@ -50,5 +50,6 @@ void memory_destroy(struct memory *mem);
 uint64_t memory_top(const struct memory *mem);
 uint64_t memory_resident(const struct memory *mem);
 void *guest_ptr(const struct memory *mem, uint64_t gpa, uint64_t len);
+void *guarded_map(uint64_t bytes, int fd);
 
 #endif

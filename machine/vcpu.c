@@ -208,9 +208,8 @@ void vcpus_create(struct machine *m, uint64_t entry, uint64_t boot_params)
 		v->fd = kvm_ioctl(m->kvm.vm_fd, KVM_CREATE_VCPU, i);
 		if (v->fd < 0)
 			err(1, "KVM_CREATE_VCPU %u", i);
-		v->run = mmap(NULL, run_bytes, PROT_READ | PROT_WRITE,
-			      MAP_SHARED, v->fd, 0);
-		if (v->run == MAP_FAILED)
+		v->run = guarded_map(run_bytes, v->fd);
+		if (!v->run)
 			err(1, "mmap of vCPU %u", i);
 		v->stats_fd = kvm_stats_open(v->fd);
 		set_cpuid(v);

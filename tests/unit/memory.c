@@ -267,6 +267,43 @@ static void test_guards(void)
 	sigaction(SIGSEGV, &old, NULL);
 }
 
+/* What is mapped besides RAM, of no file and of one. */
+static void test_guarded_map(void)
+{
+	const long page = sysconf(_SC_PAGESIZE);
+	struct sigaction act = { .sa_handler = on_fault }, old;
+	int fds[] = { -1, memfd_create("a file", MFD_CLOEXEC) };
+
+	if (fds[1] < 0 || ftruncate(fds[1], 2 * page) < 0) {
+		SKIP("no file in memory");
+		return;
+	}
+	sigaction(SIGSEGV, &act, &old);
+	for (unsigned int i = 0; i < 2; i++) {
+		char *p = guarded_map(2 * page, fds[i]), last = 0;
+		char *end = p + 2 * page;
+
+		if (!CHECK(p, "two pages"))
+			continue;
+		CHECK(!faults(p, true) && !faults(end - 1, true),
+		      "they can be written");
+		for (unsigned int write = 0; write < 2; write++)
+			CHECK(faults(p - 1, write) && faults(p - page, write) &&
+			      faults(end, write) &&
+			      faults(end + page - 1, write),
+			      "what is around them cannot be %s",
+			      write ? "written" : "read");
+		if (fds[i] >= 0)
+			CHECK(pread(fds[i], &last, 1, 2 * page - 1) == 1 &&
+			      last == 1, "they are the file's");
+		munmap(p - page, 4 * page);
+	}
+	CHECK(!guarded_map(page, 1 << 20) && errno == EBADF,
+	      "no such file, no such memory");
+	sigaction(SIGSEGV, &old, NULL);
+	close(fds[1]);
+}
+
 /* Two regions, of which the host has the pages that were touched. */
 static void test_resident(void)
 {
@@ -300,6 +337,7 @@ int main(void)
 	test_too_much();
 	test_advice();
 	test_guards();
+	test_guarded_map();
 	test_resident();
 	return done();
 }

@@ -7,8 +7,11 @@
  * What must hold afterwards is in each file's head, for people, and then in
  * lines for run.t, NAME being a row of misdeeds[], or * for all others:
  *
- *   expect NAME: broken N TEXT    the card was found broken N times ("any" is
- *                                 any number), TEXT (a pattern) why
+ *   expect NAME: broken N TEXT    the card was found broken N times, TEXT (a
+ *                                 pattern) why.  For what two sides race for,
+ *                                 N is "some", at least once, or "any", which
+ *                                 may be never; each time for one of the
+ *                                 reasons that TEXT allows
  *   expect NAME: end STATUS TEXT  the launcher ends so, TEXT on standard error
  *   expect NAME: spins            as broken 0, and how busy vhost's worker is
  *                                 goes into the log: a known flaw of kernels
@@ -16,6 +19,8 @@
  *   run: OPTIONS                  of the launcher's, for this file
  *   cards: N                      so many are abused in turn, if not both: what
  *                                 has nothing to do with cards is done once
+ *   strict: NAME                  that row once more, with all of it, with
+ *                                 --registers trap --irq relay
  *
  * "expect NAME vhost:" or "user:" is for that backend only.  Unless the VM ends:
  * the launcher lives, the other card answers pings, and after a reset so does
@@ -43,6 +48,7 @@ extern const struct misdeed misdeeds[];
 void store(uint64_t addr, unsigned int width, uint64_t val);
 uint64_t load(uint64_t addr, unsigned int width);
 void tx_chain_kick(struct card *c, const struct desc *d, unsigned int n);
+void tx_wait(struct card *c);
 uint8_t *scratch(void);
 void linger(unsigned int n);
 bool start_and_wait(unsigned int cpu, void (*work)(void));

@@ -9,11 +9,8 @@
  */
 #include "hostile.h"
 
-static void commit(struct card *c, uint64_t gpa)
+static void at(uint64_t gpa)
 {
-	(void)c;
-	if (!gpa)
-		gpa = hw.ram_end;
 	for (unsigned int at = 0; at < 64; at++)
 		for (unsigned int width = 1; width <= 8; width *= 2) {
 			store(gpa + at, width, noise());
@@ -23,11 +20,24 @@ static void commit(struct card *c, uint64_t gpa)
 		}
 }
 
+/* Behind RAM, far behind it, and before, between and behind what there is. */
+static void commit(struct card *c, uint64_t unused)
+{
+	static const uint32_t places[] = {
+		0x40000000, 0xcfffff80,
+		0xd0000f00, 0xd0100000,	/* windows of cards */
+		0xfec10000,		/* the IOAPIC's */
+		0xfed00000,		/* a PC's HPET */
+		0xffffff80,		/* and its BIOS */
+	};
+
+	(void)c;
+	(void)unused;
+	at(hw.ram_end);
+	for (unsigned int i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		at(places[i]);
+}
+
 const struct misdeed misdeeds[] = {
-	{ "end-of-ram", commit, 0 }, { "middle", commit, 0x40000000 },
-	{ "before-the-windows", commit, 0xcfffff80 },
-	{ "before-a-window", commit, 0xd0000f00 },
-	{ "after-the-windows", commit, 0xd0100000 },
-	{ "after-the-ioapic", commit, 0xfec10000 },
-	{ "hpet", commit, 0xfed00000 }, { "bios", commit, 0xffffff80 }, { 0 }
+	{ "everywhere", commit, 0 }, { 0 }
 };

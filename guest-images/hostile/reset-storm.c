@@ -13,6 +13,7 @@ static void commit(struct card *c, uint64_t times)
 {
 	static uint8_t frame[64] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 
+	times = word_number("resets=", times);
 	while (times--) {
 		card_up(c, ALL_FEATURES);
 		for (unsigned int i = 0; i < 4; i++)
@@ -32,5 +33,5 @@ static void bare(struct card *c, uint64_t times)
 }
 
 const struct misdeed misdeeds[] = {
-	{ "under-traffic", commit, 500 }, { "bare", bare, 10000 }, { 0 }
+	{ "under-traffic", commit, 10000 }, { "bare", bare, 10000 }, { 0 }
 };

@@ -90,6 +90,18 @@ void tx_chain_kick(struct card *c, const struct desc *d, unsigned int n)
 	put(c, QUEUE_NOTIFY, TX);
 }
 
+/* Until the device has taken all that is in the TX ring; it must. */
+void tx_wait(struct card *c)
+{
+	const struct ring *r = &c->ring[TX];
+	uint64_t deadline = ticks + SECONDS(20);
+
+	while (r->used->idx != r->next_avail && ticks < deadline)
+		linger(10);
+	if (r->used->idx != r->next_avail)
+		fail("card %u does not take a frame", c->index);
+}
+
 /* Answer on the cards of @mask until @letter is typed. */
 static void serve(unsigned int mask, char letter)
 {

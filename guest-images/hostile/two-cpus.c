@@ -3,10 +3,13 @@
  * two-cpus: one vCPU sets the card up, and another writes QueueSel and Status
  * all the while.
  *
- * What it comes to is chance; a reset by one that is alone undoes it.
+ * Each of them breaks what the other has begun, in one of the ways there are to
+ * do the steps out of order; a reset by one that is alone undoes it.  (A size
+ * of none, because the other queue was selected when it was set.)
  *
  * run: --cpus 2
- * expect *: broken any
+ * strict: fight
+ * expect *: broken some ^(DRIVER_OK (without FEATURES_OK|before all rings are ready)|QueueReady changed after DRIVER_OK|features written after FEATURES_OK|a ring's size is not a power of 2.*)$
  */
 #include "hostile.h"
 

@@ -3,10 +3,15 @@
  * used-over: the used ring lies where the device finds its descriptors, the
  * avail ring, or the frame.
  *
- * The guest spoils its own memory; what the device makes of that is chance, and
- * only this card's.
+ * The guest spoils its own memory, and only this card has the harm.  Over
+ * descriptors that nobody offers, and over the frame, there is none.  Else it
+ * depends on whether the device's store, or the driver's next one, comes last
+ * before the device looks: it finds what the driver meant, or a descriptor that
+ * leads nowhere, or an avail index that went back.
  *
- * expect *: broken any
+ * expect descriptors: broken any TX ring broken
+ * expect avail: broken any TX ring broken
+ * expect *: broken 0
  */
 #include "hostile.h"
 

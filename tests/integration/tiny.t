@@ -120,8 +120,8 @@ for backend in $BACKENDS; do
 		>/dev/null 2>&1 &
 	sender=$!
 	guest_end s
-	kill "$sender" 2>/dev/null
 	is "$backend: sink ended with status 0" $? 0
+	kill "$sender" 2>/dev/null
 	like "$backend: it had taken 200 datagrams" "$guests/s.log" \
 		'^200 datagrams taken'
 done

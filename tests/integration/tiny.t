@@ -58,6 +58,9 @@ tiny a hello --cpus 3 --tap tap0 --tap tap1
 like "hello: it found three CPUs and two cards" "$guests/a.log" \
 	'^hello: 3 CPUs, 2 cards'
 like "and passed" "$guests/a.log" '^PASS'
+tiny a hello --cpus 7
+like "hello: it found more CPUs than it uses" "$guests/a.log" \
+	'^hello: 7 CPUs, 0 cards'
 # Without a /proc of its own nothing is known there of any thread.
 unshare -p -f --kill-child "$TREE/launcher" -a hello --stats "$TINY" \
 	</dev/null >"$guests/a.log" 2>"$guests/a.err"

@@ -328,8 +328,8 @@ int main(int argc, char *argv[])
 	pthread_mutex_init(&m->lock, NULL);
 	if (loop_create(&m->loop, &m->lock) < 0)
 		err(1, "epoll");
-	signals_create(m);		/* from here on they are events */
 	stats_create(m);		/* --stats: its file, its timer */
+	signals_create(m);		/* from here on they are events */
 
 	kvm_create(&m->kvm);		/* an empty VM, split irqchip */
 	if (m->opt.cpus > m->kvm.max_cpus)

@@ -155,6 +155,9 @@ static bool parse_mac(const char *s, uint8_t mac[6], char *why)
 	if (mac[0] & 1)
 		return refuse(why, "--tap: mac=%s is a multicast address; clear "
 			     "the lowest bit of its first byte", s);
+	if (!(mac[0] | mac[1] | mac[2] | mac[3] | mac[4] | mac[5]))
+		return refuse(why, "--tap: mac=%s is no address, and Linux "
+			      "would not use it", s);
 	return true;
 }
 
@@ -368,11 +371,19 @@ static bool apply_vhost(struct options *opt, int vhost, int vhostfd,
 	return true;
 }
 
-static bool check_descriptors(const struct options *opt, char *why)
+/* Each tap and each descriptor is one card's. */
+static bool check_twice(const struct options *opt, char *why)
 {
 	int seen[2 * CARDS_MAX];
 	unsigned int n = 0;
 
+	for (unsigned int i = 0; i < opt->nr_taps; i++)
+		for (unsigned int j = 0; j < i; j++)
+			if (opt->tap[i].name[0] &&
+			    strcmp(opt->tap[i].name, opt->tap[j].name) == 0)
+				return refuse(why, "--tap %s: is given twice; "
+					      "each card needs a tap of its own",
+					      opt->tap[i].name);
 	for (unsigned int i = 0; i < opt->nr_taps; i++) {
 		seen[n++] = opt->tap[i].fd;
 		seen[n++] = opt->tap[i].vhostfd;
@@ -508,7 +519,7 @@ enum options_result options_parse(struct options *opt, int argc, char **argv,
 		}
 
 	if (!apply_vhost(opt, vhost, vhostfd, why) ||
-	    !check_descriptors(opt, why))
+	    !check_twice(opt, why))
 		return OPTIONS_WRONG;
 	if (traced && !opt->trace)
 		opt->trace = TRACE_ALL;

@@ -220,7 +220,8 @@ static void report_vcpu_threads(struct machine *m, struct report *r,
 	for (unsigned int i = 0; i < m->opt.cpus; i++) {
 		const struct vcpu *v = &m->vcpu[i];
 		struct thread_usage usage = v->usage;
-		bool seen = !v->tid || thread_usage(&usage, v->tid);
+		bool seen = v->tid ? thread_usage(&usage, v->tid) :
+				     !v->usage_unknown;
 		char name[16];
 
 		snprintf(name, sizeof(name), "vcpu%u", i);

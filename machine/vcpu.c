@@ -369,7 +369,8 @@ static void *vcpu_thread(void *arg)
 		pthread_mutex_unlock(&m->lock);
 	}
 	pthread_mutex_lock(&m->lock);
-	thread_usage(&v->usage, v->tid);	/* /proc is about to forget */
+	/* /proc is about to forget it. */
+	v->usage_unknown = !thread_usage(&v->usage, v->tid);
 	v->tid = 0;
 	pthread_mutex_unlock(&m->lock);
 	return NULL;

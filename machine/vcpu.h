@@ -7,6 +7,7 @@
 #define MACHINE_VCPU_H
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -26,6 +27,7 @@ struct vcpu {
 	pthread_t thread;
 	pid_t tid;			/* of thread while it runs, else 0 */
 	struct thread_usage usage;	/* of thread, once it has ended */
+	bool usage_unknown;		/* that could not be seen then */
 	int stats_fd;			/* see kvm_stats_open() */
 	uint64_t exits[VCPU_EXITS_MAX];	/* returns of KVM_RUN, by reason */
 	uint64_t interrupted;		/* returns because of a signal */

@@ -82,11 +82,13 @@ static void read_madt(const struct table *madt)
 	const uint8_t *end = (const uint8_t *)madt + madt->length;
 
 	hw.lapic = read32(p);
-	for (p += 8; p < end; p += p[1])
+	for (p += 8; p < end; p += p[1]) {
+		hw.listed_cpus += p[0] == 0;
 		if (p[0] == 0 && hw.cpus < CPUS_MAX)
 			hw.apic_id[hw.cpus++] = p[3];
 		else if (p[0] == 1)
 			hw.ioapic = read32(p + 4);
+	}
 }
 
 /* Where @bytes are in [@p, @end), or NULL. */
@@ -108,10 +110,12 @@ static void read_cards(const uint8_t *p, const uint8_t *end)
 	static const char hid[] = "LNRO0005";
 	static const uint8_t memory[] = { 0x86, 9, 0 }, interrupt[] = { 0x89 };
 
-	while ((p = scan(p, end, hid, sizeof(hid))) && hw.cards < CARDS_MAX) {
+	while ((p = scan(p, end, hid, sizeof(hid)))) {
 		const uint8_t *m, *i;
 
 		p += sizeof(hid);
+		if (hw.listed_cards++ >= CARDS_MAX)
+			continue;
 		m = scan(p, end, memory, sizeof(memory));
 		i = m ? scan(m + 12, end, interrupt, sizeof(interrupt)) : NULL;
 		if (!i)

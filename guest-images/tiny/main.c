@@ -48,7 +48,7 @@ static struct card *first_card(uint64_t mask)
 
 static const char *hello(void)
 {
-	say("hello: %u CPUs, %u cards\n", hw.cpus, hw.cards);
+	say("hello: %u CPUs, %u cards\n", hw.listed_cpus, hw.listed_cards);
 	return NULL;
 }
 

@@ -58,6 +58,7 @@ char wait_key(void);
 struct hardware {
 	uint32_t lapic, ioapic;		/* where their registers are */
 	uint64_t ram_end;		/* of what lies below 4 GiB */
+	unsigned int listed_cpus, listed_cards;	/* more than we use, perhaps */
 	unsigned int cpus;
 	uint8_t apic_id[CPUS_MAX];
 	uint16_t sleep_control;		/* port */

@@ -41,6 +41,7 @@ static void check_cards(const struct options *opt)
 		for (unsigned int j = 0; j < i; j++) {
 			const struct tap_option *o = &opt->tap[j];
 
+			MUST(!t->name[0] || strcmp(t->name, o->name) != 0);
 			MUST(t->fd < 0 || t->fd != o->fd);
 			MUST(t->vhostfd < 0 || t->vhostfd != o->vhostfd);
 		}

@@ -58,6 +58,19 @@ tiny a hello --cpus 3 --tap tap0 --tap tap1
 like "hello: it found three CPUs and two cards" "$guests/a.log" \
 	'^hello: 3 CPUs, 2 cards'
 like "and passed" "$guests/a.log" '^PASS'
+tiny a hello --cpus 7
+like "hello: it found more CPUs than it uses" "$guests/a.log" \
+	'^hello: 7 CPUs, 0 cards'
+# Without a /proc of its own nothing is known there of any thread.
+unshare -p -f --kill-child "$TREE/launcher" -a hello --stats "$TINY" \
+	</dev/null >"$guests/a.log" 2>"$guests/a.err"
+like "a vCPU's thread that could not be seen, and has ended: said" \
+	"$guests/a.err" '^  vcpu0  *not to be seen'
+# Nobody reads it, so the launcher waits, but not for ever.
+mkfifo "$guests/report"
+timeout -k 5 2 "$TREE/launcher" -a hello --stats="$guests/report" "$TINY" \
+	</dev/null >"$guests/a.log" 2>&1
+is "a launcher that waits for a reader of its --stats can be ended" $? 124
 tiny a "jump"
 like "what it does not know it says" "$guests/a.log" '^FAIL: hello, echo'
 tiny a "ping ip=10.0.0.2"
@@ -110,8 +123,8 @@ for backend in $BACKENDS; do
 		>/dev/null 2>&1 &
 	sender=$!
 	guest_end s
-	kill "$sender" 2>/dev/null
 	is "$backend: sink ended with status 0" $? 0
+	kill "$sender" 2>/dev/null
 	like "$backend: it had taken 200 datagrams" "$guests/s.log" \
 		'^200 datagrams taken'
 done

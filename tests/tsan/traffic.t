@@ -29,7 +29,7 @@ for i in 1 2 3; do for n in $irq; do
 	echo 2 >/proc/irq/$n/smp_affinity; echo 1 >/proc/irq/$n/smp_affinity
 done; done' >/dev/null
 	ip link set tap1 down
-	guest_stats "$name" >/dev/null
+	kill -USR1 "$(cat "$guests/$name.pid")"
 	ip link set tap1 up
 	ok "$name: pings, after a link was down" pings 3 10.0.1.2
 	guest_sh "$name" 'cd /sys/bus/platform/drivers/virtio-mmio

@@ -457,6 +457,7 @@ static struct {
 	{ LINE("-n", "t,mac=0x:00:00:00:00:01", "k"), "--tap", "six bytes" },
 	{ LINE("-n", "t,mac=01:00:00:00:00:00", "k"), "--tap", "multicast" },
 	{ LINE("-n", "t,mac=ff:ff:ff:ff:ff:ff", "k"), "--tap", "multicast" },
+	{ LINE("-n", "t,mac=00:00:00:00:00:00", "k"), "--tap", "no address" },
 
 	{ LINE("-n", "t,mtu=", "k"),	"--tap", "mtu=: 68 to 65535" },
 	{ LINE("-n", "t,mtu=67", "k"),	"--tap", "mtu=67: 68 to 65535" },
@@ -494,6 +495,8 @@ static struct {
 	{ LINE("-n", "t,vhost=off", "--vhostfd", "3", "k"), "--vhostfd",
 	  "vhost=off contradict" },
 
+	{ LINE("-n", "t", "-n", "u", "-n", "t,ring=64", "k"), "--tap t",
+	  "is given twice" },
 	{ LINE("-n", "fd=3", "-n", "fd=3", "k"), "--tap", "3 is given twice" },
 	{ LINE("-n", "fd=3,vhostfd=3", "k"), "--tap", "3 is given twice" },
 	{ LINE("-n", "fd=0", "-n", "t,vhostfd=0", "k"), "--tap",

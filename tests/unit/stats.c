@@ -334,7 +334,10 @@ static char *report_of(struct machine *m, const char *suffix)
 static void test_nothing_known(void)
 {
 	static struct machine m;
-	struct vcpu vcpu = { .stats_fd = -1, .machine = &m, .exits = { [6] = 2 } };
+	struct vcpu vcpu = {
+		.stats_fd = -1, .machine = &m, .exits = { [6] = 2 },
+		.usage_unknown = true,
+	};
 	char *text;
 
 	m.opt.cpus = 1;
@@ -351,6 +354,8 @@ static void test_nothing_known(void)
 	      "the table says that KVM has no statistics");
 	CHECK(strstr(text, "  vhost0                        not to be seen "),
 	      "that vhost's worker is out of sight");
+	CHECK(strstr(text, "  vcpu0                         not to be seen "),
+	      "that so was a vCPU's thread, which has ended");
 	CHECK(strstr(text, "card 0 (tap0): its tap: in another network"),
 	      "and the tap, too");
 	CHECK(strstr(text, "  MMIO                                   2"
@@ -363,6 +368,8 @@ static void test_nothing_known(void)
 	      "JSON: null for KVM");
 	CHECK(strstr(text, "\"vhost0\":null,\"vhost1\":null}"),
 	      "null for the workers");
+	CHECK(strstr(text, "\"vcpu_us\":{\"packet\":null,\"interrupt\":null}"),
+	      "null for what the vCPUs' threads used");
 	CHECK(strstr(text, "\"tap\":null,"), "null for the tap");
 	CHECK(strstr(text, "\"MMIO\":{\"total\":2,\"vcpu0\":2}"),
 	      "what is known is there");

@@ -243,11 +243,13 @@ static void show_thread(const char *tid)
 {
 	char path[64];
 
-	/* Its name, state and, 14th and 15th, CPU time in ticks. */
-	snprintf(path, sizeof(path), "/proc/%.20s/stat", tid);
-	show_file("thread", path);
+	dprintf(output, "  thread %.20s\n", tid);
+	snprintf(path, sizeof(path), "/proc/%.20s/comm", tid);
+	show_file("  name", path);
+	snprintf(path, sizeof(path), "/proc/%.20s/schedstat", tid);
+	show_file("  ns on a CPU, and waiting for one", path);
 	snprintf(path, sizeof(path), "/proc/%.20s/stack", tid);
-	show_file("   in", path);
+	show_file("  in", path);
 }
 
 /* The threads of @pid, and the kernel's own that work for it. */

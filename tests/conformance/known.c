@@ -9,6 +9,9 @@
 #include "tests/conformance/runner.h"
 
 static const struct known known[] = {
+	{ "R5", 0, VERSION(6, 14, 0), "without MRG_RXBUF num_buffers is",
+	  "num_buffers is left as it was without MRG_RXBUF, until a3b9c053d82a "
+	  "(6.14)" },
 	{ 0 }
 };
 

@@ -3,27 +3,977 @@
  * R: what a well-behaved driver may count on of a ring.
  */
 #include <errno.h>
+#include <net/if.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
+#include <arpa/inet.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
 
 #include "tests/conformance/rig.h"
+#include "tests/conformance/uapi.h"
 #include "vhost/vhost.h"
 
+#define NR(a)		(sizeof(a) / sizeof((a)[0]))
+#define PATIENCE	5000	/* ms until something will never come */
+#define BURST		64
+#define POISON		0xa5
+#define V1		FEATURE(VIRTIO_F_VERSION_1)
+#define MRG		FEATURE(VIRTIO_NET_F_MRG_RXBUF)
+#define EVENT_IDX	FEATURE(VIRTIO_RING_F_EVENT_IDX)
+#define INDIRECT	FEATURE(VIRTIO_RING_F_INDIRECT_DESC)
+#define IN_ORDER	FEATURE(VIRTIO_F_IN_ORDER)
+
+static uint8_t frame[1 << 17];
+
+/* As rig_ptr(), for what is not written here. */
+static uint8_t *bytes_at(struct rig *r, uint64_t gpa)
+{
+	return rig_ptr(r, gpa);
+}
+
 /*
- * R1: frames of all sizes, in both directions, come through byte for byte.
+ * Wait for @n chains used, and take them: they must be those from @head on, in
+ * order.  Their lengths go to @len.  With IN_ORDER the device may write one entry
+ * for many; the lengths of those that it leaves out become 0.
+ */
+static bool take(struct rig *r, unsigned int index, unsigned int head,
+		 unsigned int n, uint32_t *len)
+{
+	struct ring *ring = &r->ring[index];
+	unsigned int mask = ring->v.num - 1;
+
+	if (!EXPECT(ring_wait(ring, n, PATIENCE), "ring %u: %u of %u used in "
+		    "%u ms", index, ring_used(ring), n, PATIENCE))
+		return false;
+	for (unsigned int i = 0; i < n; i++) {
+		uint32_t id, bytes;
+
+		ring_pop(ring, &id, &bytes);
+		while (r->features & IN_ORDER && i + 1 < n &&
+		       ((head + i) & mask) != id) {
+			len[i++] = 0;
+			ring->last_used++;
+		}
+		if (!EXPECT(id == ((head + i) & mask), "ring %u: used %u, not "
+			    "%u", index, id, (head + i) & mask))
+			return false;
+		len[i] = bytes;
+	}
+	return true;
+}
+
+/* Put what the last chain offered is into a table of its own. */
+static void make_indirect(struct rig *r, unsigned int index, unsigned int desc,
+			  uint64_t tables)
+{
+	struct ring *ring = &r->ring[index];
+	uint64_t gpa = tables + (index * ring->v.num + desc) * 64ULL;
+	struct vring_desc *t = rig_ptr(r, gpa), all = ring->v.desc[desc];
+
+	t[0] = (struct vring_desc) { all.addr, r->hdr_len,
+				     all.flags | VRING_DESC_F_NEXT, 1 };
+	t[1] = (struct vring_desc) { all.addr + r->hdr_len,
+				     all.len - r->hdr_len, all.flags, 0 };
+	ring_desc(ring, desc, gpa, 2 * sizeof(t[0]), VRING_DESC_F_INDIRECT, 0);
+}
+
+/*
+ * @n frames at once out of the tap; lengths @len, numbers from @seq on.  @tables
+ * is room for indirect tables, or 0 for none.
+ */
+static bool send_burst(struct rig *r, unsigned int n, const unsigned int *len,
+		       uint32_t seq, uint64_t tables)
+{
+	unsigned int first = 0;
+	uint32_t used[BURST];
+
+	for (unsigned int i = 0; i < n; i++) {
+		unsigned int desc = rig_offer_tx(r, len[i], seq + i);
+
+		if (tables)
+			make_indirect(r, TX, desc, tables);
+		if (i == 0)
+			first = desc;
+	}
+	ring_kick_if_wanted(&r->ring[TX]);
+	for (unsigned int i = 0; i < n; i++) {
+		int got = wire_recv(r->wire, frame, sizeof(frame), PATIENCE);
+
+		if (!EXPECT(got == (int)len[i], "frame %u, the %u. of %u at "
+			    "once: %d bytes, not %u", seq + i, i + 1, n, got,
+			    len[i]) ||
+		    !frame_check(frame, len[i], seq + i))
+			return false;
+	}
+	if (!take(r, TX, first, n, used))
+		return false;
+	for (unsigned int i = 0; i < n; i++)
+		if (!EXPECT(used[i] == 0, "TX used says %u bytes", used[i]))
+			return false;
+	return true;
+}
+
+/* The same into it; after each frame its buffer must be as it was before. */
+static bool receive_burst(struct rig *r, unsigned int n,
+			  const unsigned int *len, uint32_t seq,
+			  uint64_t tables)
+{
+	const unsigned int more = 64;
+	unsigned int first = 0;
+	uint32_t used[BURST];
+
+	for (unsigned int i = 0; i < n; i++) {
+		unsigned int all = r->hdr_len + len[i] + more;
+		unsigned int desc = rig_offer_rx(r, all);
+
+		memset(rig_ptr(r, rig_buffer(r, RX, desc)), POISON, all);
+		if (tables)
+			make_indirect(r, RX, desc, tables);
+		if (i == 0)
+			first = desc;
+	}
+	ring_kick_if_wanted(&r->ring[RX]);
+	for (unsigned int i = 0; i < n; i++) {
+		frame_fill(frame, len[i], seq + i);
+		wire_send(r->wire, frame, len[i]);
+	}
+	if (!take(r, RX, first, n, used))
+		return false;
+	for (unsigned int i = 0; i < n; i++) {
+		unsigned int all = r->hdr_len + len[i];
+		unsigned int desc = (first + i) & (r->ring[RX].v.num - 1);
+		const uint8_t *p = rig_ptr(r, rig_buffer(r, RX, desc));
+
+		if (!EXPECT(used[i] == all || (r->features & IN_ORDER &&
+					       used[i] == 0),
+			    "frame %u: %u bytes used, not %u", seq + i,
+			    used[i], all) ||
+		    !frame_check(p + r->hdr_len, len[i], seq + i))
+			return false;
+		for (unsigned int k = 0; k < more; k++)
+			if (!EXPECT(p[all + k] == POISON, "frame %u of %u bytes"
+				    ": byte %u after it was written", seq + i,
+				    len[i], k))
+				return false;
+	}
+	return true;
+}
+
+/* @n frames each way, of random lengths, in random bursts. */
+static bool stream(struct rig *r, unsigned int n, unsigned int max)
+{
+	unsigned int len[BURST];
+	uint32_t seq = 0;
+
+	while (n) {
+		unsigned int burst = 1 + rnd() % BURST;
+
+		if (burst > n)
+			burst = n;
+		for (unsigned int i = 0; i < burst; i++)
+			len[i] = FRAME_MIN + rnd() % (max - FRAME_MIN + 1);
+		if (!send_burst(r, burst, len, seq, 0) ||
+		    !receive_burst(r, burst, len, seq, 0))
+			return EXPECT(false, "at burst %u..%u", seq,
+				      seq + burst - 1);
+		n -= burst;
+		seq += burst;
+	}
+	return true;
+}
+
+/* Stop @r, and let it start anew with @features, from an empty tap. */
+static void renegotiate(struct rig *r, uint64_t features, uint16_t base)
+{
+	rig_stop(r);
+	/* Stopped, vhost has put back what it had taken in advance. */
+	while (read(r->tap, frame, sizeof(frame)) > 0)
+		;
+	r->features = features;
+	r->hdr_len = features & (V1 | MRG) ? 12 : 10;
+	for (unsigned int i = 0; i < 2; i++)
+		r->ring[i].event_idx = features & EVENT_IDX;
+	rig_rewind(r, base);
+	rig_start(r);
+}
+
+/*
+ * R1: frames of all sizes come through byte for byte, alone and many at once: the
+ * shortest; around 256, where zerocopy begins; around 4096 less what an skb needs
+ * of a page, where TX no longer batches; the longest, which a tap accepts and the
+ * other way no MTU allows.  A used length is the header's and the frame's for RX
+ * and 0 for TX, and nothing is written behind.  From 2.6.34, 65 KB from 4.x.
  */
 static void sizes(void)
 {
+	static const unsigned int few[] = { 14, 60, 64, 255, 256, 257, 1500,
+					    3650, 9000, 65535 };
+	unsigned int len[BURST], n = 0, times = scaled(20, 1);
+	uint32_t seq = 1;
 	struct rig r;
 
-	rig_make(&r, FEATURE(VIRTIO_F_VERSION_1), 256);
+	for (unsigned int i = 0; i < NR(few); i++)
+		len[n++] = few[i];
+	for (unsigned int i = 4074; i <= 4100; i++)
+		len[n++] = i;
+	rig_make(&r, V1, 256);
+	rig_start(&r);
+	for (unsigned int i = 0; i < n * times; i++, seq++)
+		if (!send_burst(&r, 1, &len[i % n], seq, 0) ||
+		    !receive_burst(&r, 1, &len[i % n], seq, 0))
+			return;
+	for (unsigned int i = 0; i < times; i++, seq += n)
+		if (!send_burst(&r, n, len, seq, 0) ||
+		    !receive_burst(&r, n, len, seq, 0))
+			return;
+	for (unsigned int i = 0; i < times; i++)
+		if (!rig_send(&r, 65549, seq + i))
+			return;
+}
+
+/*
+ * R2: indices are 16 bits and go round: from 65530 on, bursts each way.  From
+ * 2.6.34.  Catches an index compared as if it did not wrap.
+ */
+static void wrap(void)
+{
+	unsigned int n = scaled(100000, 300);
+	struct rig r;
+
+	rig_make(&r, V1, 256);
+	rig_rewind(&r, 65530);
+	rig_start(&r);
+	if (!stream(&r, n, 300))
+		return;
+	rig_stop(&r);
+	EXPECT(r.ring[TX].base == (uint16_t)(65530 + n) &&
+	       r.ring[RX].base == (uint16_t)(65530 + n),
+	       "after %u frames from 65530 the bases are %u and %u", n,
+	       r.ring[RX].base, r.ring[TX].base);
+}
+
+/*
+ * R3: whatever is negotiated of what shapes a ring, frames come through: all
+ * combinations of five features, one after the other on the same descriptor, as
+ * when guests reboot.  IN_ORDER from 6.17.
+ */
+static void matrix(void)
+{
+	static const struct { uint64_t bit; const char *name; } feature[] = {
+		{ EVENT_IDX, " EVENT_IDX" }, { INDIRECT, " INDIRECT" },
+		{ MRG, " MRG_RXBUF" }, { V1, " VERSION_1" },
+		{ IN_ORDER, " IN_ORDER" },
+	};
+	static const unsigned int len[] = { 60, 1500, 256, 14, 9000, 4074, 300,
+					    64 };
+	uint64_t tables;
+	struct rig r;
+
+	rig_make(&r, 0, 256);
+	tables = rig_alloc(&r, 2 * 256 * 64);
+	rig_start(&r);
+	for (unsigned int mix = 0; mix < 1 << NR(feature); mix++) {
+		uint64_t features = 0;
+		char names[80] = "";
+
+		for (unsigned int i = 0; i < NR(feature); i++)
+			if (mix & 1 << i) {
+				features |= feature[i].bit;
+				strcat(names, feature[i].name);
+			}
+		if (features & ~r.offered)
+			continue;
+		renegotiate(&r, features, mix * 1000);
+		for (unsigned int i = 0; i < 3; i++)
+			if (!send_burst(&r, 1, &len[i], i,
+					features & INDIRECT ? tables : 0) ||
+			    !receive_burst(&r, 1, &len[i], i,
+					   features & INDIRECT ? tables : 0))
+				note("^ with%s", names);
+		if (!send_burst(&r, NR(len), len, 10,
+				features & INDIRECT ? tables : 0) ||
+		    !receive_burst(&r, NR(len), len, 10,
+				   features & INDIRECT ? tables : 0))
+			note("^ with%s", names);
+	}
+	if (!(r.offered & IN_ORDER))
+		note("without IN_ORDER, which this kernel does not offer");
+}
+
+/*
+ * A chain of @total bytes at @gpa in ring @ring, from descriptor 0 on: the first
+ * of @first bytes, all others of @each but the last.  Returns its descriptors.
+ */
+static unsigned int make_chain(struct vring_desc *d, unsigned int max,
+			       uint64_t gpa, unsigned int total,
+			       unsigned int first, unsigned int each,
+			       uint16_t flags)
+{
+	unsigned int n = 0, at = 0;
+
+	while (at < total) {
+		unsigned int len = n ? each : first;
+
+		if (len > total - at)
+			len = total - at;
+		REQUIRE(n < max, "the chain is too long for the ring");
+		d[n] = (struct vring_desc) { gpa + at, len,
+					     flags | VRING_DESC_F_NEXT, n + 1 };
+		at += len;
+		n++;
+	}
+	d[n - 1].flags = flags;
+	return n;
+}
+
+/*
+ * R4: however a chain is cut, it is one buffer: header apart, in the first bytes
+ * of the data, in single bytes, and in 1024 of those, which is what a sendmsg()
+ * takes; direct and indirect.  One much longer is an error, told by ERR, and not
+ * used.  From 2.6.34, the layouts with a header that shares its descriptor with
+ * data from ANY_LAYOUT on, 3.x.
+ */
+static void layouts(void)
+{
+	static const struct {
+		unsigned int len, first, each;
+	} row[] = {
+		{ 60, 12, 60 },		{ 1500, 12, 1500 },
+		{ 1500, 1512, 1 },	{ 1500, 1000, 512 },
+		{ 1500, 12, 100 },	{ 1500, 5, 700 },
+		{ 1500, 13, 1487 },	{ 60, 1, 1 },
+		{ 5000, 12, 4096 },	{ 9000, 1, 17 },
+		{ 1012, 1, 1 },
+	};
+	const unsigned int num = 2048;
+	uint64_t data, table;
+	uint32_t used, seq = 1;
+	struct rig r;
+
+	rig_make(&r, V1 | INDIRECT, num);
+	data = rig_alloc(&r, 1 << 16);
+	table = rig_alloc(&r, num * sizeof(struct vring_desc));
+	rig_start(&r);
+	for (unsigned int i = 0; i < 2 * NR(row); i++, seq++) {
+		unsigned int len = row[i / 2].len, all = r.hdr_len + len, n;
+		unsigned int index;
+
+		for (index = RX; index <= TX; index++) {
+			struct ring *ring = &r.ring[index];
+			uint16_t flags = index == RX ? VRING_DESC_F_WRITE : 0;
+			struct vring_desc *d = i % 2 ? rig_ptr(&r, table) :
+					       ring->v.desc;
+			int got;
+
+			memset(rig_ptr(&r, data), 0, all);
+			if (index == TX)
+				frame_fill(bytes_at(&r, data) + r.hdr_len, len,
+					   seq);
+			n = make_chain(d, num, data, all, row[i / 2].first,
+				       row[i / 2].each, flags);
+			if (i % 2)
+				ring_desc(ring, 0, table, n * sizeof(*d),
+					  VRING_DESC_F_INDIRECT, 0);
+			ring_offer(ring, 0);
+			ring_kick(ring);
+			if (index == RX) {
+				frame_fill(frame, len, seq);
+				wire_send(r.wire, frame, len);
+			} else {
+				got = wire_recv(r.wire, frame, sizeof(frame),
+						PATIENCE);
+				EXPECT(got == (int)len, "frame %u: %d bytes",
+				       seq, got);
+				if (got == (int)len)
+					frame_check(frame, len, seq);
+			}
+			if (!take(&r, index, 0, 1, &used)) {
+				note("^ %u bytes in %u pieces of %u", all, n,
+				     row[i / 2].each);
+				return;
+			}
+			EXPECT(used == (index == RX ? all : 0), "ring %u: "
+			       "%u bytes in %u pieces: %u used", index, all, n,
+			       used);
+			if (index == RX)
+				frame_check(bytes_at(&r, data) + r.hdr_len, len,
+					    seq);
+		}
+	}
+
+	/* 1100 pieces: direct to TX, and to RX with a frame that waits. */
+	for (unsigned int index = RX; index <= TX; index++) {
+		struct ring *ring = &r.ring[index];
+
+		make_chain(ring->v.desc, num, data, 1100, 1, 1,
+			   index == RX ? VRING_DESC_F_WRITE : 0);
+		ring_offer(ring, 0);
+		events(ring->err);
+		if (index == RX) {
+			frame_fill(frame, 60, seq);
+			wire_send(r.wire, frame, 60);
+		}
+		ring_kick(ring);
+		EXPECT(wait_readable(ring->err, PATIENCE), "ring %u: 1100 "
+		       "pieces are no error", index);
+		EXPECT(ring_used(ring) == 0, "ring %u: 1100 pieces were used",
+		       index);
+	}
+	/* And a reset mends it. */
+	renegotiate(&r, V1, 0);
+	rig_alive(&r);
+}
+
+/*
+ * R5: num_buffers is the number of buffers with MRG_RXBUF, and 1 with VERSION_1
+ * alone, where until 6.14 it was left as it was, whatever that was (fixed by
+ * a3b9c053d82a).  A legacy header has no such field, and the frame is there.
+ */
+static void num_buffers(void)
+{
+	static const struct { uint64_t features; unsigned int pieces; } row[] = {
+		{ MRG | V1, 1 }, { MRG | V1, 3 }, { MRG, 1 }, { MRG, 2 },
+		{ V1, 1 },
+	};
+	struct virtio_net_hdr_v1 *hdr;
+	uint32_t used[4];
+	struct rig r;
+
+	rig_make(&r, MRG | V1, 256);
+	rig_start(&r);
+	for (unsigned int i = 0; i < NR(row); i++) {
+		unsigned int n = row[i].pieces, first = 0;
+
+		renegotiate(&r, row[i].features, 0);
+		for (unsigned int k = 0; k < n; k++) {
+			unsigned int desc = rig_offer_rx(&r, 112 / n + n - 1);
+
+			memset(rig_ptr(&r, rig_buffer(&r, RX, desc)), POISON,
+			       200);
+			if (k == 0)
+				first = desc;
+		}
+		frame_fill(frame, 100, i);
+		ring_kick(&r.ring[RX]);
+		wire_send(r.wire, frame, 100);
+		if (!take(&r, RX, first, n, used))
+			return;
+		hdr = rig_ptr(&r, rig_buffer(&r, RX, first));
+		if (row[i].features & MRG)
+			EXPECT(hdr->num_buffers == n, "features %#llx: %u "
+			       "buffers, num_buffers is %u",
+			       (unsigned long long)row[i].features, n,
+			       hdr->num_buffers);
+		else
+			EXPECT(hdr->num_buffers == 1, "without MRG_RXBUF "
+			       "num_buffers is %#x, not 1", hdr->num_buffers);
+	}
+	renegotiate(&r, 0, 0);
+	rig_alive(&r);
+}
+
+/* A wire that takes a header with the frame, and a TCP frame with it. */
+static void send_gso(const struct rig *r, unsigned int len,
+		     unsigned int gso_size)
+{
+	static const uint8_t ip[20] = { 0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 6,
+					0, 0, 10, 0, 0, 1, 10, 0, 0, 2 };
+	struct virtio_net_hdr h = {
+		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+		.gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
+		.hdr_len = 54, .gso_size = gso_size,
+		.csum_start = 34, .csum_offset = 16,
+	};
+	struct sockaddr_ll to = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(ETH_P_IP),
+		.sll_ifindex = if_nametoindex(r->name),
+	};
+	struct iovec iov[2] = { { &h, sizeof(h) }, { frame, len } };
+	struct msghdr msg = { .msg_name = &to, .msg_namelen = sizeof(to),
+			      .msg_iov = iov, .msg_iovlen = 2 };
+	int one = 1, wire = wire_open(r->name);
+	ssize_t n;
+
+	REQUIRE(setsockopt(wire, SOL_PACKET, PACKET_VNET_HDR, &one,
+			   sizeof(one)) == 0, "PACKET_VNET_HDR: %s",
+		strerror(errno));
+	frame_fill(frame, len, 7);
+	frame[12] = 0x08;				/* IPv4 */
+	frame[13] = 0x00;
+	memcpy(frame + 14, ip, sizeof(ip));
+	frame[16] = (len - 14) >> 8;
+	frame[17] = (len - 14) & 0xff;
+	memset(frame + 34, 0, 20);
+	frame[46] = 5 << 4;				/* data offset */
+	n = sendmsg(wire, &msg, 0);
+	REQUIRE(n == (ssize_t)(sizeof(h) + len), "GSO frame: %s",
+		n < 0 ? strerror(errno) : "short");
+	close(wire);
+}
+
+/*
+ * R6: with MRG_RXBUF a frame of 64 KiB goes into as many buffers as it needs,
+ * used in the order they were offered, each full but the last, and the first says
+ * how many; as one frame, and as a TCP segment with its GSO header.  From 2.6.36.
+ */
+static void merged(void)
+{
+	static const unsigned int pieces[] = { 1, 2, 3, 5, 16, 17, 63, 64 };
+	unsigned long offload = TUN_F_CSUM | TUN_F_TSO4;
+	static uint8_t whole[1 << 17];
+	struct rig r;
+
+	rig_make(&r, MRG | V1 | EVENT_IDX, 256);
+	rig_start(&r);
+	REQUIRE(ioctl(r.tap, TUNSETOFFLOAD, offload) == 0, "TUNSETOFFLOAD: %s",
+		strerror(errno));
+	for (unsigned int i = 0; i < 2 * NR(pieces); i++) {
+		bool gso = i % 2;
+		unsigned int n = pieces[i / 2], len = gso ? 60000 : 65535;
+		unsigned int all = r.hdr_len + len, each = (all + n - 1) / n;
+		unsigned int first = 0, at = 0;
+		struct virtio_net_hdr_v1 *hdr = (void *)whole;
+		uint32_t used[BURST];
+
+		for (unsigned int k = 0; k < n; k++) {
+			unsigned int desc = rig_offer_rx(&r, each);
+
+			if (k == 0)
+				first = desc;
+		}
+		ring_kick(&r.ring[RX]);
+		if (gso) {
+			send_gso(&r, len, 1448);
+		} else {
+			frame_fill(frame, len, i);
+			wire_send(r.wire, frame, len);
+		}
+		if (!take(&r, RX, first, n, used))
+			return;
+		for (unsigned int k = 0; k < n; k++) {
+			unsigned int want = at + each < all ? each : all - at;
+			unsigned int desc = (first + k) & 255;
+
+			if (!EXPECT(used[k] == want, "%u pieces: the %u. has "
+				    "%u bytes, not %u", n, k, used[k], want))
+				return;
+			memcpy(whole + at, rig_ptr(&r, rig_buffer(&r, RX,
+								  desc)), want);
+			at += want;
+		}
+		EXPECT(hdr->num_buffers == n, "%u pieces: num_buffers is %u", n,
+		       hdr->num_buffers);
+		if (!gso) {
+			frame_check(whole + r.hdr_len, len, i);
+			EXPECT(hdr->gso_type == 0, "gso_type %u",
+			       hdr->gso_type);
+			continue;
+		}
+		EXPECT(hdr->gso_type == VIRTIO_NET_HDR_GSO_TCPV4 &&
+		       hdr->gso_size == 1448 &&
+		       hdr->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM &&
+		       hdr->csum_start == 34 && hdr->csum_offset == 16,
+		       "GSO: type %u size %u flags %#x checksum %u+%u",
+		       hdr->gso_type, hdr->gso_size, hdr->flags,
+		       hdr->csum_start, hdr->csum_offset);
+		EXPECT(memcmp(whole + r.hdr_len, frame, len) == 0,
+		       "the TCP segment is not what was sent");
+	}
+}
+
+/* A short time, of which every length happens. */
+static void dither(void)
+{
+	unsigned int turns = rnd() % 8 ? rnd() % 64 : rnd() % 4096;
+
+	for (volatile unsigned int i = 0; i < turns; i++)
+		;
+}
+
+/* Take all frames off the wire; returns how many. */
+static unsigned int drain(const struct rig *r)
+{
+	unsigned int n = 0;
+
+	while (wire_recv(r->wire, frame, sizeof(frame), 0) >= 0)
+		n++;
+	return n;
+}
+
+/*
+ * @n frames of one buffer each, after random times; the driver kicks only if it
+ * has to, and @late waits between seeing that and doing it.  Each must be used
+ * within seconds.  Returns the kicks.
+ */
+static unsigned int hammer(struct rig *r, unsigned int n, bool late)
+{
+	struct ring *ring = &r->ring[TX];
+	unsigned int kicks = 0, seen = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		uint16_t before = ring->next_avail;
+		uint32_t id, len;
+
+		rig_offer_tx(r, 60, i);
+		dither();
+		if (late && rnd() % 2) {
+			/* The index first, and the kick later, in any case. */
+			ring_publish(ring);
+			dither();
+			ring_kick(ring);
+			kicks++;
+		} else {
+			kicks += ring_kick_if_wanted(ring);
+		}
+		if (rnd() % 4)
+			dither();
+		/* Now and then leave it to run on. */
+		if ((uint16_t)(ring->next_avail - ring->last_used) < BURST &&
+		    rnd() % 4 == 0)
+			continue;
+		if (!EXPECT(ring_wait(ring, (uint16_t)(ring->next_avail -
+						       ring->last_used),
+				      PATIENCE),
+			    "frame %u, at index %u, was not used in %u ms: a "
+			    "kick was lost", i, before, PATIENCE))
+			give_up();
+		while (ring_pop(ring, &id, &len))
+			;
+		seen += drain(r);
+	}
+	REQUIRE(ring_wait(ring, (uint16_t)(ring->next_avail - ring->last_used),
+			  PATIENCE), "the last of %u was not used", n);
+	for (uint32_t id, len; ring_pop(ring, &id, &len);)
+		;
+	while (seen < n && wire_recv(r->wire, frame, sizeof(frame), 500) >= 0)
+		seen++;
+	EXPECT(seen == n, "of %u frames %u came out", n, seen);
+	return kicks;
+}
+
+/*
+ * R7: a driver that kicks only when it is asked to loses nothing, and of a burst
+ * it need not kick for each: without EVENT_IDX by used->flags, with it by
+ * avail_event.  From 2.6.34, EVENT_IDX from 3.0.  Catches TX that stalls because
+ * notification was enabled too late or checked too early (8c2e6b26ffe2, 6.16).
+ */
+static void kicks_wanted(void)
+{
+	unsigned int n = scaled(1000000, 2000) / 2, kicks;
+	struct rig r;
+
+	rig_make(&r, V1, 256);
+	rig_start(&r);
+	for (unsigned int event_idx = 0; event_idx < 2; event_idx++) {
+		struct ring *ring = &r.ring[TX];
+
+		renegotiate(&r, V1 | (event_idx ? EVENT_IDX : 0), 65000);
+		kicks = hammer(&r, n, false);
+		note("%s EVENT_IDX: %u kicks for %u frames", event_idx ?
+		     "with" : "without", kicks, n);
+		EXPECT(kicks && kicks <= n, "%u kicks", kicks);
+
+		/* All at once is one index stored, so one kick at most. */
+		for (unsigned int i = 0; i < BURST; i++)
+			rig_offer_tx(&r, 60, i);
+		kicks = ring_kick_if_wanted(ring);
+		EXPECT(kicks == 1, "an idle ring does not want a kick");
+		EXPECT(ring_wait(ring, BURST, PATIENCE), "no end");
+		for (uint32_t id, len; ring_pop(ring, &id, &len);)
+			;
+		drain(&r);
+		rig_alive(&r);
+	}
+}
+
+/* Send one frame and wait until it is used: calls come after that, or do not. */
+static void one_frame(struct rig *r)
+{
+	uint32_t used;
+	unsigned int head = rig_offer_tx(r, 60, 1);
+
+	ring_kick(&r->ring[TX]);
+	if (!take(r, TX, head, 1, &used))
+		give_up();
+}
+
+/* No call within a time in which one would have come. */
+#define QUIET(r)	(!wait_readable((r)->ring[TX].call, 100))
+
+/*
+ * R8: an interrupt comes if the driver wants it, and no other: NO_INTERRUPT is
+ * honoured, used_event says after which buffer, calls are never more than
+ * buffers; and NOTIFY_ON_EMPTY has one come when the ring is empty nevertheless.
+ * From 2.6.34, EVENT_IDX from 3.0.  Catches a call that is not made once
+ * used_event is passed.
+ */
+static void calls_wanted(void)
+{
+	struct ring *ring;
+	uint64_t calls;
+	struct rig r;
+
+	rig_make(&r, V1, 256);
+	ring = &r.ring[TX];
+	rig_start(&r);
+	for (unsigned int i = 0; i < 20; i++)
+		one_frame(&r);
+	EXPECT(wait_readable(ring->call, PATIENCE), "no call");
+	usleep(100000);
+	calls = events(ring->call);
+	EXPECT(calls >= 1 && calls <= 20, "%llu calls for 20 frames",
+	       (unsigned long long)calls);
+	ring->v.avail->flags = VRING_AVAIL_F_NO_INTERRUPT;
+	for (unsigned int i = 0; i < 20; i++)
+		one_frame(&r);
+	EXPECT(QUIET(&r), "a call in spite of NO_INTERRUPT");
+	ring->v.avail->flags = 0;
+	one_frame(&r);
+	EXPECT(wait_readable(ring->call, PATIENCE), "no call any more");
+
+	renegotiate(&r, V1 | FEATURE(VIRTIO_F_NOTIFY_ON_EMPTY), 0);
+	ring->v.avail->flags = VRING_AVAIL_F_NO_INTERRUPT;
+	one_frame(&r);
+	EXPECT(wait_readable(ring->call, PATIENCE), "NOTIFY_ON_EMPTY: no call");
+
+	renegotiate(&r, V1 | EVENT_IDX, 65530);		/* and around */
+	one_frame(&r);			/* the first after a start may call */
+	usleep(100000);
+	events(ring->call);
+	for (unsigned int turn = 0; turn < 4; turn++) {
+		/* When the tenth from here is used, and not before. */
+		vring_used_event(&ring->v) = ring->last_used + 9;
+		for (unsigned int i = 0; i < 9; i++)
+			one_frame(&r);
+		EXPECT(QUIET(&r), "a call before used_event %u, at %u",
+		       vring_used_event(&ring->v), ring->last_used);
+		one_frame(&r);
+		EXPECT(wait_readable(ring->call, PATIENCE), "no call after "
+		       "used_event %u, at %u", vring_used_event(&ring->v),
+		       ring->last_used);
+		calls = events(ring->call);
+		EXPECT(calls == 1, "%llu calls for one used_event",
+		       (unsigned long long)calls);
+	}
+	/* In the middle of a burst: passed is passed. */
+	vring_used_event(&ring->v) = ring->last_used + BURST / 2;
+	for (unsigned int i = 0; i < BURST; i++)
+		rig_offer_tx(&r, 60, i);
+	ring_kick(ring);
+	EXPECT(ring_wait(ring, BURST, PATIENCE) &&
+	       wait_readable(ring->call, PATIENCE), "a burst: no call");
+	EXPECT(events(ring->call) == 1, "a burst: more than one call");
+}
+
+/* What R9's thread and its main share. */
+static struct { struct rig *r; unsigned int n; atomic_uint sent, taken; } race;
+
+static void *send_into(void *unused)
+{
+	unsigned int ahead = 200;	/* of what a tap's queue holds */
+	uint8_t mine[64];
+
+	for (unsigned int i = 0; i < race.n; i++) {
+		while (i - atomic_load(&race.taken) > ahead)
+			usleep(100);
+		frame_fill(mine, sizeof(mine), i);
+		wire_send(race.r->wire, mine, sizeof(mine));
+		atomic_store(&race.sent, i + 1);
+		if (i % 16 == 0)
+			usleep(1);
+	}
+	return unused;
+}
+
+/*
+ * R9: a kick that comes late, or when vhost is about to sleep, still wakes: TX
+ * with random times between the index and the kick; RX with frames that come
+ * while buffers are offered one by one.  From 2.6.34.  Catches barriers that are
+ * missing when vhost enables notification again (fixed in 6.1.90, weak memory).
+ */
+static void late_kicks(void)
+{
+	unsigned int n = scaled(200000, 1000);
+	struct ring *rx;
+	pthread_t thread;
+	struct rig r;
+
+	rig_make(&r, V1, 256);
+	rx = &r.ring[RX];
+	rig_start(&r);
+	for (unsigned int event_idx = 0; event_idx < 2; event_idx++) {
+		renegotiate(&r, V1 | (event_idx ? EVENT_IDX : 0), 0);
+		hammer(&r, n / 2, true);
+
+		race.r = &r;
+		race.n = n / 2;
+		atomic_store(&race.taken, 0);
+		REQUIRE(pthread_create(&thread, NULL, send_into, NULL) == 0,
+			"no thread");
+		for (unsigned int i = 0; i < race.n; i++) {
+			unsigned int head = rig_offer_rx(&r, 200);
+			uint32_t used;
+
+			dither();
+			ring_kick_if_wanted(rx);
+			if (!take(&r, RX, head, 1, &used) ||
+			    !frame_check(bytes_at(&r, rig_buffer(&r, RX, head))
+					 + r.hdr_len, 64, i)) {
+				note("frame %u of %u, and %u were sent", i,
+				     race.n, atomic_load(&race.sent));
+				give_up();
+			}
+			atomic_store(&race.taken, i + 1);
+		}
+		pthread_join(thread, NULL);
+	}
+}
+
+static void set_call(struct rig *r, unsigned int index, int fd)
+{
+	struct vhost_vring_file file = { index, fd };
+	int err = vhost_ioctl(r->vhost, VHOST_SET_VRING_CALL, &file);
+
+	REQUIRE(!err, "SET_VRING_CALL: %s", strerror(-err));
+}
+
+/*
+ * R10: a ring without a CALL eventfd goes on, for a driver that looks for itself;
+ * one that is changed in mid-traffic loses no used buffer, and one of the two is
+ * signalled.  From 2.6.34.  Catches an eventfd that is used after it was put.
+ */
+static void call_changes(void)
+{
+	struct ring *ring;
+	int call[2];
+	struct rig r;
+
+	rig_make(&r, V1, 256);
+	ring = &r.ring[TX];
+	rig_start(&r);
+	for (unsigned int i = 0; i < 2; i++)
+		set_call(&r, i, -1);
+	rig_alive(&r);
+
+	call[0] = ring->call;
+	call[1] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	for (unsigned int i = 0; i < scaled(2000, 50); i++) {
+		unsigned int head = 0;
+		uint32_t used[BURST];
+
+		for (unsigned int k = 0; k < 32; k++) {
+			unsigned int desc = rig_offer_tx(&r, 60, k);
+
+			if (k == 0)
+				head = desc;
+		}
+		set_call(&r, TX, call[0]);
+		events(call[0]);
+		events(call[1]);
+		ring_kick(ring);
+		for (unsigned int k = 0; k < 4; k++) {
+			dither();
+			set_call(&r, TX, call[k % 2]);
+		}
+		if (!take(&r, TX, head, 32, used))
+			return;
+		if (!EXPECT(wait_readable(call[1], 10) ||
+			    wait_readable(call[0], PATIENCE), "time %u: 32 "
+			    "used, and no call", i))
+			return;
+		drain(&r);
+	}
+	rig_alive(&r);
+}
+
+/*
+ * R11: with IN_ORDER a batch is one entry of used, with the last buffer's number,
+ * and idx goes on by all of it; with polling, too.  From 6.17; 67a873df0c41 mended
+ * the count after polling.
+ */
+static void in_order(void)
+{
+	static const unsigned int busy_us[] = { 0, 50 };
+	unsigned int len[BURST];
+	uint32_t seq = 0;
+	struct rig r;
+
+	rig_make(&r, V1 | IN_ORDER, 256);
+	for (unsigned int i = 0; i < BURST; i++)
+		len[i] = 60 + i;
+	rig_start(&r);
+	for (unsigned int b = 0; b < 2; b++) {
+		renegotiate(&r, V1 | IN_ORDER | (b ? MRG : 0), 65000);
+		for (unsigned int i = 0; i < 2; i++) {
+			struct vhost_vring_state s = { i, busy_us[b] };
+
+			vhost_ioctl(r.vhost, VHOST_SET_VRING_BUSYLOOP_TIMEOUT,
+				    &s);
+		}
+		for (unsigned int i = 0; i < scaled(2000, 50); i++) {
+			unsigned int n = 1 + rnd() % BURST;
+
+			if (!send_burst(&r, n, len, seq, 0) ||
+			    !receive_burst(&r, n, len, seq, 0))
+				return;
+			seq += n;
+		}
+	}
+}
+
+/*
+ * R12: without MRG_RXBUF a frame longer than the next buffer is dropped, alone:
+ * the buffer stays, and the next frame that fits is in it.  From 2.6.34.
+ */
+static void too_long(void)
+{
+	uint32_t used;
+	struct rig r;
+
+	rig_make(&r, V1, 256);
 	rig_start(&r);
 	rig_alive(&r);
-	rig_stop(&r);
+	for (uint32_t seq = 10; seq < 30; seq += 2) {
+		unsigned int head = rig_offer_rx(&r, r.hdr_len + 100);
+		uint8_t *p = rig_ptr(&r, rig_buffer(&r, RX, head));
+
+		memset(p, POISON, 4096);
+		ring_kick(&r.ring[RX]);
+		frame_fill(frame, 101 + 100 * (seq % 20), seq);
+		wire_send(r.wire, frame, 101 + 100 * (seq % 20));
+		frame_fill(frame, 100, seq + 1);
+		wire_send(r.wire, frame, 100);
+		if (!take(&r, RX, head, 1, &used))
+			return;
+		EXPECT(used == r.hdr_len + 100, "used %u bytes", used);
+		frame_check(p + r.hdr_len, 100, seq + 1);
+		EXPECT(p[r.hdr_len + 100] == POISON, "written past the buffer");
+		EXPECT(ring_used(&r.ring[RX]) == 0, "one more was used");
+	}
+	EXPECT(events(r.ring[RX].err) == 0, "a long frame is no error of the "
+	       "driver's, and ERR says it was");
+	rig_alive(&r);
 }
 
 const struct scenario rings[] = {
-	{ "R1", "frames of all sizes come through byte for byte", sizes, 0 },
+	{ "R1", "frames of all sizes come through byte for byte", sizes, 240 },
+	{ "R2", "indices wrap", wrap, 600 },
+	{ "R3", "all combinations of features of a ring", matrix, 60 },
+	{ "R4", "all layouts of a chain, up to 1024 pieces", layouts, 60 },
+	{ "R5", "num_buffers is always set", num_buffers, 0 },
+	{ "R6", "64 KiB in up to 64 merged buffers", merged, 60 },
+	{ "R7", "no kick is lost, and few are wanted", kicks_wanted, 1800 },
+	{ "R8", "calls that are wanted, and no other", calls_wanted, 60 },
+	{ "R9", "no late kick is lost", late_kicks, 1200 },
+	{ "R10", "no CALL eventfd, and one that changes", call_changes, 120 },
+	{ "R11", "IN_ORDER: one entry for a batch", in_order, 120 },
+	{ "R12", "a frame too long for the next buffer", too_long, 0 },
 	{ 0 }
 };

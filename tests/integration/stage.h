@@ -46,13 +46,13 @@ static inline void begin(const char *what)
 __attribute__((format(printf, 1, 2)))
 static inline bool complain(const char *fmt, ...)
 {
+	char text[512];
 	va_list ap;
 
 	va_start(ap, fmt);
-	printf("# ");
-	vprintf(fmt, ap);
-	putchar('\n');
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	printf("# %s\n", text);	/* in one: other threads print, too */
 	return false;
 }
 

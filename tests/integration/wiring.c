@@ -6,6 +6,7 @@
  * a machine with /dev/vhost-net and /dev/net/tun, for instance in
  * scripts/emulated-host; "wiring user" does without the first of these.
  */
+#include <stdatomic.h>
 #include <sys/sysmacros.h>
 #include <linux/vhost.h>
 
@@ -812,27 +813,40 @@ static void nonsense(struct card *c)
 
 /* ---- The tap goes away ---- */
 
-static void *flood(void *name)
+struct flood {
+	int fd;				/* from host_open() */
+	atomic_uint sent;
+};
+
+static void *flood(void *arg)
 {
+	struct flood *f = arg;
 	uint8_t frame[FRAME_MAX];
-	int fd = host_open(name);
 
 	frame_make(frame, 1, sizeof(frame));
-	while (send(fd, frame, sizeof(frame), 0) > 0 || errno == ENOBUFS)
-		;
-	close(fd);
+	while (send(f->fd, frame, sizeof(frame), 0) > 0 || errno == ENOBUFS)
+		f->sent++;
 	return NULL;
+}
+
+static bool flows(struct flood *f)
+{
+	for (int ms = 0; !f->sent && ms < PATIENCE; ms++)
+		usleep(1000);
+	return f->sent > 0;
 }
 
 static void vanishing(struct card *c)
 {
+	static struct flood f;		/* outlives a thread that hangs */
 	pthread_t thread;
 	bool fired = false;
 	struct timespec soon;
 
+	f = (struct flood){ .fd = host_open(c->name) };
 	begin("the tap is deleted under traffic");
 	if (!CHECK(restart(c) && both(c, 1) &&
-		   pthread_create(&thread, NULL, flood, (void *)c->name) == 0,
+		   pthread_create(&thread, NULL, flood, &f) == 0 && flows(&f),
 		   "started"))
 		return;
 	for (unsigned int slot = 0; slot < SLOTS; slot++) {
@@ -859,6 +873,7 @@ static void vanishing(struct card *c)
 	soon.tv_sec += PATIENCE / 1000;
 	CHECK(pthread_timedjoin_np(thread, NULL, &soon) == 0,
 	      "the sender found out too");
+	close(f.fd);
 }
 
 /* ---- Two at once ---- */

@@ -243,21 +243,34 @@ int tap_on_link(const char *kind, const char *name, const char *lower,
 }
 
 /*
- * ---- a queue that holds frames back ----
+ * ---- queues of what an interface sends ----
  */
 
-static int plug(const char *name, unsigned short flags, int action)
+static int set_qdisc(const char *name, const char *kind, unsigned short flags,
+		     const void *options, size_t size)
 {
-	struct tc_plug_qopt opt = { .action = action, .limit = 1 << 24 };
 	struct request req;
 
 	begin(&req, RTM_NEWQDISC, flags, sizeof(req.qdisc));
 	req.qdisc.tcm_ifindex = link_index(name);
 	req.qdisc.tcm_parent = TC_H_ROOT;
 	req.qdisc.tcm_handle = TC_H_MAKE(1U << 16, 0);
-	add(&req, TCA_KIND, "plug", 5);
-	add(&req, TCA_OPTIONS, &opt, sizeof(opt));
+	add(&req, TCA_KIND, kind, strlen(kind) + 1);
+	if (size)
+		add(&req, TCA_OPTIONS, options, size);
 	return ask(&req);
+}
+
+int qdisc_make(const char *name, const char *kind)
+{
+	return set_qdisc(name, kind, NLM_F_CREATE | NLM_F_REPLACE, NULL, 0);
+}
+
+static int plug(const char *name, unsigned short flags, int action)
+{
+	struct tc_plug_qopt opt = { .action = action, .limit = 1 << 24 };
+
+	return set_qdisc(name, "plug", flags, &opt, sizeof(opt));
 }
 
 void plug_make(const char *name)

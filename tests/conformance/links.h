@@ -30,6 +30,9 @@ void bridge_add(const char *bridge, const char *port);
 int tap_on_link(const char *kind, const char *name, const char *lower,
 		uint32_t mode, const uint8_t mac[6], unsigned int hdr_len);
 
+/* A queue of @kind, as "fq", for what @name sends; 0 or -errno. */
+int qdisc_make(const char *name, const char *kind);
+
 /*
  * From now on what @name would send stays in its queue, and keeps counting as
  * its sender's, until plug_release().  SKIPs without sch_plug.

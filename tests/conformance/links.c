@@ -129,8 +129,7 @@ void bridge_make(const char *name)
 	struct rtattr *info, *data;
 	struct request req;
 	uint8_t no = 0;
-	char path[80];
-	int err, fd;
+	int err;
 
 	begin(&req, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(req.link));
 	add(&req, IFLA_IFNAME, name, strlen(name) + 1);
@@ -145,15 +144,6 @@ void bridge_make(const char *name)
 	if (err == -EOPNOTSUPP)
 		skip("no bridge: the kernel lacks the module of that name");
 	REQUIRE(!err, "bridge %s: %s", name, strerror(-err));
-
-	/* A bridge would ask for neighbours on all its ports. */
-	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/disable_ipv6",
-		 name);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		EXPECT(write(fd, "1", 1) == 1, "%s: %s", path, strerror(errno));
-		close(fd);
-	}
 	if_up(name, true);
 }
 

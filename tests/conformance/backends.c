@@ -1,0 +1,920 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * B: backends.  What a ring is connected to can be anything with frames in it,
+ * and can be changed while the ring runs: no frame may be lost that the ring or
+ * the old backend still has a place for, and none may come twice.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <linux/if_link.h>
+#include <linux/if_packet.h>
+#include <linux/if_tun.h>
+
+#include "tests/conformance/bpf.h"
+#include "tests/conformance/links.h"
+#include "tests/conformance/packet.h"
+#include "tests/conformance/raw.h"
+#include "tests/conformance/rig.h"
+
+#define PATIENCE	5000	/* ms until something will never come */
+#define A_WHILE		200	/* ms in which what must not come would have */
+#define SOME		10U	/* frames that wait in a tap */
+
+static uint8_t buf[PACKET_MAX];		/* a scenario has a process of its own */
+
+static void set_backend(struct rig *r, unsigned int index, int fd)
+{
+	int err = rig_backend(r, index, fd);
+
+	REQUIRE(!err, "SET_BACKEND of ring %u to fd %d: %s", index, fd,
+		strerror(-err));
+}
+
+static void set_header(int tap, unsigned int bytes)
+{
+	int size = bytes;
+
+	REQUIRE(ioctl(tap, TUNSETVNETHDRSZ, &size) == 0,
+		"TUNSETVNETHDRSZ %d: %s", size, strerror(errno));
+}
+
+/* A second tap for @r, which agrees with it on the header. */
+static int second_tap(const struct rig *r, const char *name)
+{
+	int tap = tap_open(name, 0);
+
+	set_header(tap, r->hdr_len);
+	return tap;
+}
+
+static void send_frame(int wire, unsigned int len, uint32_t seq)
+{
+	frame_fill(buf, len, seq);
+	wire_send(wire, buf, len);
+}
+
+/* Frame @seq of @len bytes is the next for the guest. */
+static bool next_is(struct rig *r, unsigned int len, uint32_t seq)
+{
+	struct virtio_net_hdr_v1 h;
+	const uint8_t *frame;
+	int n = raw_take(r, &h, &frame, PATIENCE);
+
+	return EXPECT(n == (int)len, "frame %u: %d bytes came, not %u", seq, n,
+		      len) && frame_check(frame, n, seq);
+}
+
+/* The next frame that the user of the tap @fd would read, into buf. */
+static int read_tap(int fd, unsigned int hdr_len, unsigned int ms)
+{
+	ssize_t n;
+
+	if (!wait_readable(fd, ms))
+		return -1;
+	n = read(fd, buf, sizeof(buf));
+	REQUIRE(n >= (ssize_t)hdr_len, "tap: %zd: %s", n,
+		n < 0 ? strerror(errno) : "short");
+	n -= hdr_len;
+	memmove(buf, buf + hdr_len, n);
+	return n;
+}
+
+/*
+ * SOME frames wait in the tap of @r while it has no backend.  Then it gets one,
+ * and a single buffer: vhost takes all out of the tap and keeps what has no
+ * buffer yet.  Frame @seq was received, SOME - 1 more are with vhost.
+ */
+static bool fill_cache(struct rig *r, uint32_t seq)
+{
+	set_backend(r, RX, -1);
+	for (unsigned int i = 0; i < SOME; i++)
+		send_frame(r->wire, 100 + i, seq + i);
+	raw_offer(r, 1);
+	set_backend(r, RX, r->tap);
+	return next_is(r, 100, seq) &&
+	       EXPECT(read(r->tap, buf, sizeof(buf)) < 0 && errno == EAGAIN,
+		      "vhost left frames in the tap: there is nothing to try");
+}
+
+/*
+ * ---- B1 ----
+ */
+
+#define CHANGES		100
+#define TX_EACH		5	/* frames of the guest for each change, */
+#define RX_EACH		2	/* and for it, from each of the two wires */
+#define TX_ALL		(CHANGES * TX_EACH)
+#define RX_ALL		(CHANGES * RX_EACH)
+
+static struct {
+	int wire[2];
+	unsigned int came[TX_ALL];	/* how often, each frame */
+	unsigned int next[2];		/* the next for the guest, per wire */
+	uint32_t newest[2];		/* the last of the guest's, per wire */
+} live;
+
+#define OTHER_WIRE	0x100000U	/* in the number of a frame for RX */
+
+/* All of the guest's that came out so far.  In order on each wire. */
+static void look_at_wires(void)
+{
+	for (unsigned int w = 0; w < 2; w++) {
+		int n;
+
+		while ((n = wire_recv(live.wire[w], buf, sizeof(buf), 0)) > 0) {
+			uint32_t seq = frame_seq(buf);
+
+			REQUIRE(seq < TX_ALL, "wire %u: frame %u", w, seq);
+			frame_check(buf, n, seq);
+			live.came[seq]++;
+			EXPECT(seq + 1 > live.newest[w], "wire %u: frame %u "
+			       "after %u", w, seq, live.newest[w]);
+			live.newest[w] = seq + 1;
+		}
+	}
+}
+
+static void look_at_guest(struct rig *r)
+{
+	struct virtio_net_hdr_v1 h;
+	const uint8_t *frame;
+	int n;
+
+	while ((n = raw_take(r, &h, &frame, 0)) > 0) {
+		uint32_t seq = frame_seq(frame);
+		unsigned int w = seq >= OTHER_WIRE;
+
+		frame_check(frame, n, seq);
+		seq -= w ? OTHER_WIRE : 0;
+		EXPECT(seq == live.next[w], "RX: frame %u of wire %u, not %u",
+		       seq, w, live.next[w]);
+		live.next[w] = seq + 1;
+	}
+	while (ring_pop(&r->ring[TX], &(uint32_t){ 0 }, &(uint32_t){ 0 }))
+		;
+}
+
+/* Both rings go from tap to tap, while frames are on their way everywhere. */
+static void change_live(struct rig *r, int second, unsigned int changes)
+{
+	unsigned int i, w, seq = 0;
+
+	live.wire[0] = r->wire;
+	live.wire[1] = wire_open("second");
+	for (i = 0; i < changes; i++) {
+		int tap = i % 2 ? r->tap : second;
+
+		raw_offer(r, 128);
+		for (unsigned int j = 0; j < TX_EACH; j++, seq++)
+			rig_offer_tx(r, 60 + seq % 1000, seq);
+		ring_kick(&r->ring[TX]);
+		for (w = 0; w < 2; w++)
+			for (unsigned int j = 0; j < RX_EACH; j++)
+				send_frame(live.wire[w], 60 + i,
+					   i * RX_EACH + j +
+					   (w ? OTHER_WIRE : 0));
+		set_backend(r, rnd() % 2, tap);
+		set_backend(r, RX, tap);
+		set_backend(r, TX, tap);
+		look_at_wires();
+		look_at_guest(r);
+	}
+	/* What is left lies in the taps. */
+	EXPECT(ring_wait(&r->ring[TX], r->ring[TX].next_avail -
+			 r->ring[TX].last_used, PATIENCE), "TX: %u used, %u "
+	       "offered", r->ring[TX].v.used->idx, r->ring[TX].next_avail);
+	for (i = 0; i < PATIENCE / 10; i++) {
+		set_backend(r, RX, i % 2 ? r->tap : second);
+		raw_offer(r, 128);
+		look_at_guest(r);
+		if (live.next[0] == changes * RX_EACH &&
+		    live.next[1] == changes * RX_EACH)
+			break;
+		usleep(10000);
+	}
+	look_at_wires();
+	for (w = 0; w < 2; w++)
+		EXPECT(live.next[w] == changes * RX_EACH, "RX: %u of %u frames "
+		       "of wire %u came", live.next[w], changes * RX_EACH, w);
+	for (i = 0; i < seq; i++)
+		EXPECT(live.came[i] == 1, "TX: frame %u came out %u times", i,
+		       live.came[i]);
+	note("%u changes, %u frames of the guest, %u for it", changes, seq,
+	     2 * changes * RX_EACH);
+	close(live.wire[1]);
+}
+
+/*
+ * B1: SET_BACKEND with another tap while the ring runs.  Frames that vhost took
+ * from the old one and had no buffer for are back in it, in their order, for
+ * whoever reads it next, be it vhost again.  Under traffic each frame arrives
+ * once: a ring that is still with the old tap, or frames returned to the wrong
+ * one, would show.
+ */
+static void change_backend(void)
+{
+	unsigned int changes = scaled(CHANGES, 20);
+	struct rig r;
+	int second;
+
+	rig_make(&r, FEATURE(VIRTIO_F_VERSION_1), 256);
+	rig_start(&r);
+	second = second_tap(&r, "second");
+
+	if (!fill_cache(&r, 0))
+		return;
+	set_backend(&r, RX, second);
+	for (unsigned int i = 1; i < SOME; i++) {
+		int n = read_tap(r.tap, r.hdr_len, A_WHILE);
+
+		if (!EXPECT(n == 100 + (int)i, "frame %u is not back in its "
+			    "tap: %d bytes", i, n))
+			return;
+		frame_check(buf, n, i);
+	}
+
+	set_backend(&r, RX, r.tap);
+	if (!fill_cache(&r, 100))
+		return;
+	set_backend(&r, RX, second);
+	set_backend(&r, RX, r.tap);
+	raw_offer(&r, SOME);
+	for (unsigned int i = 1; i < SOME; i++)
+		if (!next_is(&r, 100 + i, 100 + i))
+			return;
+
+	change_live(&r, second, changes > CHANGES ? CHANGES : changes);
+}
+
+/*
+ * ---- B2 ----
+ */
+
+#define POISON	0x4000		/* no flag of the used ring */
+
+/*
+ * B2: SET_BACKEND with the tap that is there already, by the same descriptor or
+ * by a copy, is nothing at all: vhost keeps the frames it has, the place it is
+ * at and does not write into the ring, in either direction.
+ */
+static void same_backend(void)
+{
+	struct vhost_vring_state before[2] = { { .index = RX }, { .index = TX } };
+	struct vhost_vring_state after[2] = { { .index = RX }, { .index = TX } };
+	struct rig r;
+	int copy;
+
+	rig_make(&r, FEATURE(VIRTIO_F_VERSION_1), 256);
+	rig_start(&r);
+	copy = dup(r.tap);
+	if (!rig_alive(&r) || !fill_cache(&r, 0))
+		return;
+	for (unsigned int i = 0; i < 2; i++) {
+		volatile __virtio16 *flags = &r.ring[i].v.used->flags;
+		uint16_t was = *flags;
+
+		ioctl(r.vhost, VHOST_GET_VRING_BASE, &before[i]);
+		*flags = POISON;
+		set_backend(&r, i, r.tap);
+		set_backend(&r, i, copy);
+		EXPECT(*flags == POISON, "ring %u: used->flags was written", i);
+		*flags = was;
+		ioctl(r.vhost, VHOST_GET_VRING_BASE, &after[i]);
+		EXPECT(before[i].num == after[i].num,
+		       "ring %u: base was %u, is %u", i, before[i].num,
+		       after[i].num);
+	}
+	EXPECT(read(r.tap, buf, sizeof(buf)) < 0 && errno == EAGAIN,
+	       "frames were put back into the tap");
+	raw_offer(&r, SOME - 1);
+	for (unsigned int i = 1; i < SOME; i++)
+		if (!next_is(&r, 100 + i, i))
+			return;
+	rig_alive(&r);
+}
+
+/*
+ * B3: RX from one tap, TX to another.  Each frame goes its way, and none goes to
+ * the tap that its ring is not with.
+ */
+static void two_taps(void)
+{
+	struct virtio_net_hdr_v1 none = { 0 };
+	int second, out, n;
+	struct rig r;
+
+	rig_make(&r, FEATURE(VIRTIO_F_VERSION_1), 256);
+	rig_start(&r);
+	second = second_tap(&r, "second");
+	out = wire_open("second");
+	set_backend(&r, TX, second);
+	for (unsigned int i = 0; i < 100; i++) {
+		unsigned int len = 60 + 50 * i;
+
+		raw_offer(&r, 1);
+		send_frame(r.wire, len, i);
+		next_is(&r, len, i);
+		frame_fill(buf, len, i);
+		raw_send(&r, &none, buf, len);
+		n = wire_recv(out, buf, sizeof(buf), PATIENCE);
+		if (!EXPECT(n == (int)len, "TX: frame %u: %d bytes, not %u", i,
+			    n, len))
+			return;
+		frame_check(buf, n, i);
+	}
+	send_frame(out, 60, 200);
+	raw_offer(&r, 1);
+	raw_quiet(&r, A_WHILE);
+	EXPECT(wire_recv(r.wire, buf, sizeof(buf), 0) < 0,
+	       "a frame went to the wrong tap");
+	EXPECT(read_tap(second, r.hdr_len, A_WHILE) == 60,
+	       "the second tap lost its frame");
+}
+
+/*
+ * ---- what a ring can be with, besides a tap ----
+ */
+
+#define BELOW_HDR	10	/* the header of a tap that we read ourselves */
+
+/* What the guest of @r sends comes out of the tap @below, at its user's. */
+static bool comes_out(struct rig *r, int below, unsigned int len, uint32_t seq)
+{
+	struct virtio_net_hdr_v1 none = { 0 };
+	int n;
+
+	frame_fill(buf, len, seq);
+	if (!raw_send(r, &none, buf, len))
+		return false;
+	n = read_tap(below, BELOW_HDR, PATIENCE);
+	return EXPECT(n == (int)len, "TX: frame %u: %d bytes, not %u", seq, n,
+		      len) && frame_check(buf, n, seq);
+}
+
+static void write_below(int below, const void *frame, unsigned int len)
+{
+	static uint8_t out[BELOW_HDR + PACKET_MAX];
+	ssize_t n;
+
+	memcpy(out + BELOW_HDR, frame, len);
+	n = write(below, out, BELOW_HDR + len);
+	REQUIRE(n == (ssize_t)(BELOW_HDR + len), "write to a tap: %zd: %s", n,
+		strerror(errno));
+}
+
+/*
+ * What that user writes comes to the guest: to everybody if @to is NULL.  The
+ * header says nothing, and that it is one buffer where it says that at all.
+ */
+static bool comes_in(struct rig *r, int below, unsigned int len, uint32_t seq,
+		     const uint8_t *to)
+{
+	struct virtio_net_hdr_v1 h;
+	const uint8_t *got;
+	uint8_t *frame = buf;
+	int n;
+
+	frame_fill(frame, len, seq);
+	if (to)
+		memcpy(frame, to, 6);
+	raw_offer(r, 1);
+	write_below(below, frame, len);
+	n = raw_take(r, &h, &got, PATIENCE);
+	return EXPECT(n == (int)len, "RX: frame %u: %d bytes, not %u", seq, n,
+		      len) &&
+	       EXPECT(memcmp(got, frame, n) == 0, "RX: frame %u changed",
+		      seq) &&
+	       EXPECT(h.flags == 0 && h.gso_type == 0 && h.hdr_len == 0 &&
+		      h.gso_size == 0 && h.csum_start == 0 &&
+		      h.csum_offset == 0 && (h.num_buffers == 1 ||
+		      !(r->features & FEATURE(VIRTIO_NET_F_MRG_RXBUF))),
+		      "RX: frame %u: a header with flags %#x gso_type %#x "
+		      "num_buffers %u", seq, h.flags, h.gso_type,
+		      h.num_buffers);
+}
+
+static const unsigned int lens[] = { 60, 256, 1514, 4096, 9000, 60000 };
+#define LENS	(sizeof(lens) / sizeof(lens[0]))
+
+/* Some of all sizes in both directions. */
+static void both_ways(struct rig *r, int below, const uint8_t *to)
+{
+	for (unsigned int i = 0; i < LENS; i++)
+		if (!comes_out(r, below, lens[i], i) ||
+		    !comes_in(r, below, lens[i], 100 + i, to))
+			return;
+}
+
+/*
+ * ---- B4 ----
+ */
+
+static int packet_socket(const char *name, int type)
+{
+	struct sockaddr_ll on = {
+		.sll_family = AF_PACKET,
+		.sll_protocol = htons(FRAME_TYPE),
+		.sll_ifindex = link_index(name),
+	};
+	int fd = socket(AF_PACKET, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	REQUIRE(fd >= 0 && bind(fd, (struct sockaddr *)&on, sizeof(on)) == 0,
+		"AF_PACKET: %s", strerror(errno));
+	return fd;
+}
+
+static void on_packet_socket(uint64_t features, int below)
+{
+	struct virtio_net_hdr_v1 none = { 0 };
+	uint64_t before, spent;
+	struct rig r;
+	int fd, err;
+
+	rig_make(&r, features | FEATURE(VHOST_NET_F_VIRTIO_NET_HDR), 256);
+	rig_start(&r);
+	fd = packet_socket("below", SOCK_DGRAM);
+	err = rig_backend(&r, TX, fd);
+	EXPECT(err == -ENOTSOCK, "SET_BACKEND with SOCK_DGRAM: %s",
+	       strerror(-err));
+	close(fd);
+
+	fd = packet_socket("below", SOCK_RAW);
+	set_backend(&r, RX, fd);
+	set_backend(&r, TX, fd);
+	both_ways(&r, below, NULL);
+
+	/* Longer than the interface takes: used up, and nothing comes. */
+	frame_fill(buf, 65535 + 14, 1);
+	raw_send(&r, &none, buf, 65535 + 14);
+	EXPECT(read_tap(below, BELOW_HDR, A_WHILE) < 0,
+	       "a frame came that the interface is too small for");
+	both_ways(&r, below, NULL);
+
+	/* Down: sent frames are used up, nobody spins; and up again. */
+	if_up("below", false);
+	raw_send(&r, &none, buf, 60);
+	raw_offer(&r, 1);
+	before = worker_cpu(worker_pid(&r));
+	usleep(500000);
+	spent = worker_cpu(worker_pid(&r)) - before;
+	EXPECT(spent < 100000000, "interface down: the worker was busy for "
+	       "%llu ms of 500", (unsigned long long)spent / 1000000);
+	if_up("below", true);
+	usleep(A_WHILE * 1000);		/* as for any that comes up */
+	/* That it was down, the socket tells whoever sends next. */
+	raw_send(&r, &none, buf, 60);
+	read_tap(below, BELOW_HDR, A_WHILE);
+	both_ways(&r, below, NULL);
+	EXPECT(events(r.ring[RX].err) == 0 && events(r.ring[TX].err) == 0,
+	       "a ring was called broken");
+	close(fd);
+	rig_free(&r);
+}
+
+/*
+ * B4: an AF_PACKET socket, which has no virtio-net header: with feature bit 27
+ * (VHOST_NET_F_VIRTIO_NET_HDR) vhost takes it off and puts an empty one before
+ * what is received.  With headers of 10 and 12 bytes, and where num_buffers is
+ * in use.  SOCK_DGRAM is ENOTSOCK.  What the interface does not take is used up;
+ * with the interface down the worker sleeps.
+ */
+static void packet_backend(void)
+{
+	int below = tap_open("below", 0);
+
+	set_header(below, BELOW_HDR);
+	on_packet_socket(0, below);
+	on_packet_socket(FEATURE(VIRTIO_NET_F_MRG_RXBUF), below);
+	on_packet_socket(FEATURE(VIRTIO_F_VERSION_1), below);
+	on_packet_socket(FEATURE(VIRTIO_F_VERSION_1) |
+			 FEATURE(VIRTIO_NET_F_MRG_RXBUF), below);
+}
+
+/*
+ * ---- B5 ----
+ */
+
+static void set_sndbuf(int tap, int bytes)
+{
+	REQUIRE(ioctl(tap, TUNSETSNDBUF, &bytes) == 0, "TUNSETSNDBUF %d: %s",
+		bytes, strerror(errno));
+}
+
+static void on_macvtap(int below)
+{
+	static const uint8_t mac[6] = { 0x02, 0, 0, 0, 0, 0x55 };
+	struct rig r;
+	int fd;
+
+	rig_make(&r, FEATURE(VIRTIO_F_VERSION_1), 256);
+	rig_start(&r);
+	fd = tap_on_link("macvtap", "above", "below", MACVLAN_MODE_BRIDGE, mac,
+			 r.hdr_len);
+	set_backend(&r, RX, fd);
+	set_backend(&r, TX, fd);
+	both_ways(&r, below, NULL);
+	both_ways(&r, below, mac);
+	/* Only with this is TX handed over in batches. */
+	set_sndbuf(fd, INT_MAX);
+	both_ways(&r, below, mac);
+
+	/* What is for somebody else does not get here. */
+	frame_fill(buf, 60, 0);
+	memcpy(buf, mac, 6);
+	buf[5]++;
+	raw_offer(&r, 1);
+	write_below(below, buf, 60);
+	raw_quiet(&r, A_WHILE);
+	set_backend(&r, RX, -1);
+	set_backend(&r, TX, -1);
+	close(fd);
+	REQUIRE(link_delete("above") == 0, "macvtap cannot be deleted");
+	rig_free(&r);
+}
+
+/* An ipvtap knows its frames by their IP address. */
+static void on_ipvtap(int below)
+{
+	static struct packet p;
+	struct sockaddr_in address = { .sin_family = AF_INET };
+	struct virtio_net_hdr_v1 h;
+	const uint8_t *got;
+	struct ifreq ifr;
+	struct rig r;
+	int fd, err;
+
+	rig_make(&r, FEATURE(VIRTIO_F_VERSION_1), 256);
+	rig_start(&r);
+	fd = tap_on_link("ipvtap", "above", "below", IPVLAN_MODE_L2, NULL,
+			 r.hdr_len);
+	packet_make(&p, UDP4, 100);
+	memcpy(&address.sin_addr, p.bytes + p.l3 + 16, 4);
+	memset(&ifr, 0, sizeof(ifr));
+	memcpy(&ifr.ifr_addr, &address, sizeof(address));
+	err = link_ioctl(SIOCSIFADDR, "above", &ifr);
+	REQUIRE(!err, "address of an ipvtap: %s", strerror(-err));
+	set_backend(&r, RX, fd);
+	set_backend(&r, TX, fd);
+	for (unsigned int turn = 0; turn < 2; turn++) {
+		for (unsigned int i = 0; i < LENS; i++) {
+			int n;
+
+			if (!comes_out(&r, below, lens[i], i))
+				return;
+			packet_make(&p, UDP4, lens[i]);
+			raw_offer(&r, 1);
+			write_below(below, p.bytes, p.len);
+			n = raw_take(&r, &h, &got, PATIENCE);
+			if (!EXPECT(n == (int)p.len, "RX: %d bytes, not %u", n,
+				    p.len))
+				return;
+			packet_check(&p, got, n, 0, lens[i], false);
+		}
+		set_sndbuf(fd, INT_MAX);
+	}
+	/* What is for another address does not get here. */
+	p.bytes[p.l3 + 19]++;
+	raw_offer(&r, 1);
+	write_below(below, p.bytes, p.len);
+	raw_quiet(&r, A_WHILE);
+	rig_free(&r);
+}
+
+/*
+ * B5: macvtap and ipvtap, which are taps to vhost but have a driver of their
+ * own (drivers/net/tap.c).  Frames in both directions, to everybody and to the
+ * card's own address, one by one as is their default, and in batches.
+ */
+static void macvtap_backend(void)
+{
+	int below = tap_open("below", 0);
+
+	set_header(below, BELOW_HDR);
+	on_macvtap(below);
+	on_ipvtap(below);
+}
+
+/*
+ * ---- B6 ----
+ */
+
+static struct {
+	struct rig *r;
+	atomic_bool stop;
+	atomic_uint used;
+} feed;
+
+/* Keep TX full.  What comes back is in order. */
+static void *feed_tx(void *unused)
+{
+	struct ring *tx = &feed.r->ring[TX];
+	uint32_t id, len;
+
+	(void)unused;
+	do {
+		for (; ring_pop(tx, &id, &len); feed.used++)
+			EXPECT(id == feed.used % 256 && len == 0, "TX: used "
+			       "(%u, %u) as entry %u", id, len, feed.used);
+		while ((uint16_t)(tx->next_avail - tx->last_used) < 256)
+			rig_offer_tx(feed.r, 60 + tx->next_avail % 256, 0);
+		ring_kick(tx);
+		usleep(100);
+	} while (!atomic_load(&feed.stop));
+	return NULL;
+}
+
+/*
+ * The tap goes @us microseconds after the first frame was used, or before it, if
+ * 0.  Returns how many were used in the end.
+ */
+static unsigned int lose_tap(unsigned int us)
+{
+	uint64_t before, spent;
+	pthread_t thread;
+	struct rig r;
+	int err;
+
+	rig_make(&r, FEATURE(VIRTIO_F_VERSION_1), 256);
+	rig_start(&r);
+	feed.r = &r;
+	feed.used = 0;
+	atomic_store(&feed.stop, false);
+	if (us) {
+		REQUIRE(pthread_create(&thread, NULL, feed_tx, NULL) == 0,
+			"no thread");
+		for (unsigned int i = 0; i < PATIENCE && !feed.used; i++)
+			usleep(1000);
+		usleep(us);
+	}
+	err = link_delete(r.name);
+	REQUIRE(!err, "deleting the tap: %s", strerror(-err));
+	if (!us) {
+		atomic_store(&feed.stop, true);
+		feed_tx(NULL);
+	}
+	EXPECT(wait_readable(r.ring[TX].err, PATIENCE),
+	       "no word that the ring is broken");
+	if (us) {
+		atomic_store(&feed.stop, true);
+		pthread_join(thread, NULL);
+	}
+
+	before = worker_cpu(worker_pid(&r));
+	usleep(500000);
+	spent = worker_cpu(worker_pid(&r)) - before;
+	EXPECT(spent < 100000000, "the worker was busy for %llu ms of 500",
+	       (unsigned long long)spent / 1000000);
+	rig_stop(&r);
+	EXPECT((uint16_t)(r.ring[TX].base - feed.used) <= 256,
+	       "TX: base is %u, with %u used", r.ring[TX].base, feed.used);
+
+	/* The card gets another tap, and starts again. */
+	close(r.tap);
+	close(r.wire);
+	snprintf(r.name, sizeof(r.name), "again");
+	r.tap = tap_open(r.name, 0);
+	r.wire = wire_open(r.name);
+	rig_rewind(&r, 0);
+	rig_start(&r);
+	rig_alive(&r);
+	rig_free(&r);
+	return feed.used;
+}
+
+/*
+ * B6: the tap is deleted while the guest's frames are handed to it in batches,
+ * and before them.  A batch that is refused is reported by the ring's err
+ * eventfd, the worker goes to sleep, and the ring can be started again with
+ * another tap.  Catches 3c4cea8fa7f7 (5.15), where a refused batch was filled on
+ * past its end: the kernel's log, with KASAN, has that.
+ */
+static void tap_gone(void)
+{
+	unsigned int times = scaled(10, 3), used;
+
+	used = lose_tap(0);
+	EXPECT(used == 0, "%u frames went to a tap that was gone", used);
+	for (unsigned int i = 0; i < times; i++) {
+		used = lose_tap(1 + rnd() % 20000);
+		EXPECT(used > 0, "no traffic, so nothing was tried");
+	}
+}
+
+/*
+ * ---- B7 ----
+ */
+
+static struct {
+	int fd, tap, other;
+	atomic_bool stop;
+} swap;
+
+static void *swap_descriptors(void *unused)
+{
+	(void)unused;
+	while (!atomic_load(&swap.stop)) {
+		dup2(swap.tap, swap.fd);
+		dup2(swap.other, swap.fd);
+	}
+	return NULL;
+}
+
+/*
+ * B7: another thread makes the descriptor now a tap and now a pipe, while it is
+ * given to SET_BACKEND.  It is either, so the answer is 0 or ENOTSOCK; and each
+ * reference to the tap is given back: it is gone when the last descriptor is.
+ * Catches CVE-2023-1838 (5.18), where the descriptor was looked up twice.
+ */
+static void descriptor_race(void)
+{
+	unsigned int times = scaled(20000, 2000), taken = 0, refused = 0;
+	pthread_t thread;
+	int pipes[2];
+	struct rig r;
+
+	rig_make(&r, FEATURE(VIRTIO_F_VERSION_1), 256);
+	rig_start(&r);
+	REQUIRE(pipe2(pipes, O_CLOEXEC) == 0, "pipe: %s", strerror(errno));
+	swap.tap = r.tap;
+	swap.other = pipes[0];
+	swap.fd = dup(pipes[0]);
+	REQUIRE(pthread_create(&thread, NULL, swap_descriptors, NULL) == 0,
+		"no thread");
+	for (unsigned int i = 0; i < times || !taken || !refused; i++) {
+		int err;
+
+		if (!EXPECT(i < 100 * times, "the race was not met: %u taken, "
+			    "%u refused", taken, refused))
+			break;
+		if (i % 2)
+			set_backend(&r, i / 2 % 2, -1);
+		err = rig_backend(&r, i / 2 % 2, swap.fd);
+		if (!EXPECT(err == 0 || err == -ENOTSOCK, "SET_BACKEND: %s",
+			    strerror(-err)))
+			break;
+		taken += err == 0;
+		refused += err != 0;
+	}
+	atomic_store(&swap.stop, true);
+	pthread_join(thread, NULL);
+	note("%u times a tap, %u times a pipe", taken, refused);
+
+	close(swap.fd);
+	set_backend(&r, RX, r.tap);
+	set_backend(&r, TX, r.tap);
+	rig_alive(&r);
+	set_backend(&r, RX, -1);
+	set_backend(&r, TX, -1);
+	close(r.tap);
+	for (unsigned int i = 0; i < PATIENCE / 10 && link_index(r.name); i++)
+		usleep(10000);
+	EXPECT(!link_index(r.name), "the tap is still there: a reference to it "
+	       "was lost");
+}
+
+/*
+ * ---- B10 ----
+ */
+
+#define QUEUES	4U
+#define STEER	11	/* the byte of a frame that says which queue gets it */
+
+static struct rig queue[QUEUES];
+
+static int set_queue(int tap, short flags)
+{
+	struct ifreq ifr;
+
+	memset(&ifr, 0, sizeof(ifr));
+	ifr.ifr_flags = flags;
+	return ioctl(tap, TUNSETQUEUE, &ifr) < 0 ? -errno : 0;
+}
+
+/*
+ * @enabled queues get what the host sends, each its share, and the others get
+ * nothing; all can send.
+ */
+static void use_queues(const bool *enabled)
+{
+	unsigned int got[QUEUES] = { 0 }, sum = 0, count = 0;
+
+	for (unsigned int i = 0; i < QUEUES; i++) {
+		raw_offer(&queue[i], 32);
+		count += enabled[i];
+	}
+	/* As many to each place in the tap's list of queues. */
+	for (unsigned int i = 0; i < 8 * count; i++)
+		send_frame(queue[0].wire, 60 + i, i % count << 24 | i);
+	for (unsigned int q = 0; q < QUEUES; q++) {
+		struct virtio_net_hdr_v1 h;
+		const uint8_t *frame;
+		int n;
+
+		while ((n = raw_take(&queue[q], &h, &frame,
+				     enabled[q] && got[q] < 8 ? PATIENCE :
+				     A_WHILE)) > 0) {
+			uint32_t seq = frame_seq(frame);
+
+			if (frame_check(frame, n, seq))
+				EXPECT(n == 60 + (int)(seq & 0xff),
+				       "frame %u has %d bytes", seq & 0xff, n);
+			got[q]++;
+		}
+		EXPECT(got[q] == (enabled[q] ? 8 : 0), "queue %u, %s, got %u "
+		       "frames, of 8 for each", q, enabled[q] ? "enabled" :
+		       "disabled", got[q]);
+		sum += got[q];
+	}
+	EXPECT(sum == 8 * count, "%u of %u frames came", sum, 8 * count);
+	for (unsigned int q = 0; q < QUEUES; q++) {
+		struct virtio_net_hdr_v1 none = { 0 };
+		int n;
+
+		frame_fill(buf, 100, q);
+		raw_send(&queue[q], &none, buf, 100);
+		n = wire_recv(queue[0].wire, buf, sizeof(buf), PATIENCE);
+		if (EXPECT(n == 100, "queue %u, %s: its frame did not come out",
+			   q, enabled[q] ? "enabled" : "disabled"))
+			frame_check(buf, n, q);
+	}
+}
+
+static void switch_queue(bool *enabled, unsigned int q, bool on)
+{
+	int err = set_queue(queue[q].tap,
+			    on ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE);
+
+	REQUIRE(!err, "%s queue %u: %s", on ? "attaching" : "detaching", q,
+		strerror(-err));
+	enabled[q] = on;
+}
+
+/*
+ * B10: a tap of four queues, each with a vhost of its own.  A queue that is
+ * detached gets none of the frames for the guest, one that is attached again
+ * gets its share, and none is lost between; a detached one can still send, and
+ * all rings run on.  Detaching twice, and from a tap of one queue, is EINVAL.
+ * Which queue is meant a program in the tap says, so shares are exact.
+ */
+static void queues(void)
+{
+	bool enabled[QUEUES] = { true, true, true, true };
+	int single, program = steering_program(STEER), err;
+
+	for (unsigned int i = 0; i < QUEUES; i++) {
+		rig_make(&queue[i], FEATURE(VIRTIO_F_VERSION_1), 64);
+		close(queue[i].tap);
+		close(queue[i].wire);
+		queue[i].tap = tap_open("many", IFF_MULTI_QUEUE);
+		queue[i].wire = wire_open("many");
+		rig_start(&queue[i]);
+	}
+	REQUIRE(ioctl(queue[0].tap, TUNSETSTEERINGEBPF, &program) == 0,
+		"TUNSETSTEERINGEBPF: %s", strerror(errno));
+	use_queues(enabled);
+	switch_queue(enabled, 1, false);
+	use_queues(enabled);
+	err = set_queue(queue[1].tap, IFF_DETACH_QUEUE);
+	EXPECT(err == -EINVAL, "detaching twice: %s", strerror(-err));
+	switch_queue(enabled, 3, false);
+	use_queues(enabled);
+	switch_queue(enabled, 0, false);
+	use_queues(enabled);
+	for (unsigned int i = 0; i < QUEUES; i++)
+		if (!enabled[i])
+			switch_queue(enabled, i, true);
+	use_queues(enabled);
+
+	single = tap_open("single", 0);
+	err = set_queue(single, IFF_DETACH_QUEUE);
+	EXPECT(err == -EINVAL, "detaching the only queue: %s", strerror(-err));
+}
+
+const struct scenario backends[] = {
+	{ "B1", "from tap to tap under traffic: nothing lost, nothing twice",
+	  change_backend, 60 },
+	{ "B2", "SET_BACKEND with what is there already changes nothing",
+	  same_backend, 0 },
+	{ "B3", "RX from one tap, TX to another",
+	  two_taps, 0 },
+	{ "B4", "an AF_PACKET socket, whose headers are vhost's own",
+	  packet_backend, 60 },
+	{ "B5", "macvtap and ipvtap, one by one and in batches",
+	  macvtap_backend, 60 },
+	{ "B6", "the tap is deleted in the middle of a batch",
+	  tap_gone, 120 },
+	{ "B7", "the descriptor changes during SET_BACKEND",
+	  descriptor_race, 60 },
+	{ "B10", "queues of a tap are detached and attached again",
+	  queues, 60 },
+	{ 0 }
+};

@@ -17,6 +17,15 @@ static const struct known known[] = {
 	  "(6.14)" },
 	{ "H6", VERSION(4, 20, 0), 0, "F1:", F1 },
 	{ "H11", VERSION(4, 20, 0), 0, "F1:", F1 },
+	{ "D3", 0, 0, "written pages are lost",
+	  "F2: LOG_ALL without a log that can be written is accepted, and "
+	  "nothing tells that bits are lost" },
+	{ "D9", VERSION(6, 17, 0), 0, "was written and is not in the log",
+	  "F3: vhost_add_used_n_in_order() logs from where it ends, not from "
+	  "where it began" },
+	{ "D9", VERSION(6, 17, 0), 0, "is in the log, and nothing could",
+	  "F3: vhost_add_used_n_in_order() logs from where it ends, not from "
+	  "where it began" },
 	{ 0 }
 };
 

@@ -311,6 +311,14 @@ static void put(const char *path, const char *value)
 	close(fd);
 }
 
+void own_network(void)
+{
+	REQUIRE(unshare(CLONE_NEWNET) == 0, "unshare: %s", strerror(errno));
+	/* Router solicitations and the like are nobody's scenario. */
+	put("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1");
+	put("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
+}
+
 __attribute__((noreturn)) static void child(const struct scenario *s)
 {
 	int null = open("/dev/null", O_RDWR);
@@ -326,13 +334,7 @@ __attribute__((noreturn)) static void child(const struct scenario *s)
 	signal(SIGABRT, on_abort);
 	signal(SIGPIPE, SIG_IGN);
 	seed(s->id);
-	if (unshare(CLONE_NEWNET) < 0) {
-		failed(__FILE__, __LINE__, "unshare: %s", strerror(errno));
-		give_up();
-	}
-	/* Router solicitations and the like are nobody's scenario. */
-	put("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1");
-	put("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
+	own_network();
 	s->run();
 	_exit(END);
 }

@@ -57,6 +57,10 @@ void note(const char *fmt, ...);
 /* @count of the long ones, made smaller by --scale; never less than @least. */
 unsigned int scaled(unsigned int count, unsigned int least);
 
+/* A network namespace of this process's own: each scenario has one, and what
+ * it forks may want another. */
+void own_network(void);
+
 /* Pseudo-random, the same for the same --seed. */
 uint32_t rnd(void);
 

@@ -7,6 +7,8 @@
 #   make fuzz        libFuzzer, T=20 seconds for each target; needs clang
 #   make prove-tests breaks the code on purpose, and sees the tests notice
 #   make coverage    what the tests reach, a table per file
+#   make conformance what a kernel's /dev/vhost-net does, without a guest:
+#                    HOST=6.12 or so in an emulated host; -all: several kernels
 #   make tsan-test   two vCPUs under traffic, with ThreadSanitizer
 #   make lint        compilers' and checkers' warnings; all of it must be clean
 #   make clean
@@ -183,6 +185,14 @@ $(BUILD)/tests/conformance/vhost-conformance: $(CONFORMANCE)
 
 vhost-conformance: $(BUILD)/tests/conformance/vhost-conformance
 
+# HOST=6.1, 6.12, 7.2, or a bzImage and MODULES=DIR; ARGS="--run R4 --repeat 9"
+conformance:
+	scripts/conformance $(if $(HOST),--host $(HOST)) \
+		$(if $(MODULES),--modules $(MODULES)) $(ARGS)
+
+conformance-all:
+	scripts/conformance --all $(ARGS)
+
 # Everything compiled and nothing linked: scripts/lint does this with each
 # compiler, in a BUILD of its own.
 CHECKED	 := launcher.c $(PARTS) \
@@ -198,6 +208,6 @@ clean:
 
 .PHONY: all tiny hostile static objects integration test fuzzers fuzz \
 	prove-tests coverage-build coverage-parts coverage tsan tsan-test lint \
-	vhost-conformance clean
+	vhost-conformance conformance conformance-all clean
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -47,7 +47,7 @@ static void frames(struct rig *r)
 /* The log of every page, and what holds it while it is written. */
 static void log_writes(struct rig *r)
 {
-	static uint64_t log[RIG_MEMORY / 4096 / 64];
+	void *log = calloc(1, RIG_MEMORY / 4096 / 8);
 	uint64_t base = (uintptr_t)log;
 	int err = vhost_ioctl(r->vhost, VHOST_SET_LOG_BASE, &base);
 
@@ -56,6 +56,9 @@ static void log_writes(struct rig *r)
 					r->features | FEATURE(VHOST_F_LOG_ALL));
 	REQUIRE(!err, "logging: %s", strerror(-err));
 	frames(r);
+	err = vhost_set_features(r->vhost, r->features);
+	REQUIRE(!err, "no more logging: %s", strerror(-err));
+	free(log);
 }
 
 /* Entries in the IOTLB, and a message that nobody will have read. */
@@ -174,7 +177,9 @@ static void check_growth(const struct amounts a[ROUNDS + 1], unsigned int lives)
 		all_ &= (what); \
 	   all_; })
 	for (unsigned int k = 0; k < a[0].kinds; k++)
-		EXPECT(!EVERY_ROUND(growth(&a[i], &a[i + 1],
+		/* Freed many at a time, later; what they map, at once. */
+		EXPECT(strcmp(a[0].slab[k].name, "vmap_area") == 0 ||
+		       !EVERY_ROUND(growth(&a[i], &a[i + 1],
 					   a[0].slab[k].name) >= leaked),
 		       "%s: %ld, %ld and %ld more objects after %u lives each",
 		       a[0].slab[k].name,
@@ -719,7 +724,8 @@ static void check_stranger(struct rig *r)
 static void exec_list(int sig)
 {
 	(void)sig;
-	freopen("/dev/null", "w", stdout);
+	if (!freopen("/dev/null", "w", stdout))
+		_exit(126);
 	execl("/proc/self/exe", "vhost-conformance", "--list", (char *)NULL);
 	_exit(127);
 }

@@ -26,6 +26,9 @@ static const struct known known[] = {
 	{ "D9", VERSION(6, 17, 0), 0, "is in the log, and nothing could",
 	  "F3: vhost_add_used_n_in_order() logs from where it ends, not from "
 	  "where it began" },
+	{ "W3", 0, 0, "kernel thread: its owner's cgroup does not freeze",
+	  "a kernel thread counts as a task of its cgroup but cannot freeze, "
+	  "so cgroup.events never says frozen 1" },
 	{ 0 }
 };
 

@@ -214,8 +214,8 @@ void ring_dump(const struct ring *r)
  * ---- vhost's worker ----
  */
 
-/* Where "vhost-PID" says what works for us; a thread's newest is ours. */
-static int newest_worker(const char *dir)
+/* "vhost-PID" is whose it works for; of several, the newest. */
+static int newest_worker(const char *dir, int owner)
 {
 	unsigned long long newest = 0, started;
 	char path[300], text[512], wanted[32];
@@ -223,7 +223,7 @@ static int newest_worker(const char *dir)
 	struct dirent *e;
 	DIR *d = opendir(dir);
 
-	snprintf(wanted, sizeof(wanted), "vhost-%d", getpid());
+	snprintf(wanted, sizeof(wanted), "vhost-%d", owner);
 	while (d && (e = readdir(d))) {
 		FILE *f;
 		char *name, *end;
@@ -259,11 +259,14 @@ static int newest_worker(const char *dir)
 	return found;
 }
 
-static int find_worker(void)
+int worker_of(int owner)
 {
-	int pid = newest_worker("/proc/self/task");
+	char dir[32];
+	int pid;
 
-	return pid >= 0 ? pid : newest_worker("/proc");
+	snprintf(dir, sizeof(dir), "/proc/%d/task", owner);
+	pid = newest_worker(dir, owner);
+	return pid >= 0 ? pid : newest_worker("/proc", owner);
 }
 
 int worker_pid(const struct rig *r)
@@ -591,23 +594,28 @@ static unsigned int header_of(uint64_t features)
 	       sizeof(struct virtio_net_hdr_v1) : sizeof(struct virtio_net_hdr);
 }
 
-void rig_make(struct rig *r, uint64_t features, unsigned int num)
+void rig_own(struct rig *r)
+{
+	int err = vhost_own(r->vhost);
+
+	REQUIRE(!err, "SET_OWNER: %s", strerror(-err));
+	r->worker = worker_of(getpid());
+}
+
+void rig_prepare(struct rig *r, uint64_t features, unsigned int num)
 {
 	static unsigned int made;
 	unsigned int i;
 	int err;
 
 	*r = (struct rig) { .features = features,
-			    .hdr_len = header_of(features) };
+			    .hdr_len = header_of(features), .worker = -1 };
 	r->vhost = vhost_open();
-	err = vhost_own(r->vhost);
-	REQUIRE(!err, "SET_OWNER: %s", strerror(-err));
 	err = vhost_get_features(r->vhost, &r->offered);
 	REQUIRE(!err, "GET_FEATURES: %s", strerror(-err));
 	if (features & ~r->offered)
 		skip("vhost offers no feature %#llx", (unsigned long long)
 		     (features & ~r->offered));
-	r->worker = find_worker();
 	REQUIRE(memory_create(&r->mem, RIG_MEMORY) == 0, "no memory");
 	r->buffers = PAGE;	/* so that gpa 0 is nobody's */
 	make_ring(r, RX, num);
@@ -626,6 +634,12 @@ void rig_make(struct rig *r, uint64_t features, unsigned int num)
 			break;
 		}
 	dump_state = dump_rigs;
+}
+
+void rig_make(struct rig *r, uint64_t features, unsigned int num)
+{
+	rig_prepare(r, features, num);
+	rig_own(r);
 }
 
 void rig_set_tables(struct rig *r)

@@ -96,6 +96,9 @@ struct rig {
 #define RIG_MEMORY	(64U << 20)
 
 void rig_make(struct rig *r, uint64_t features, unsigned int num);
+/* Its two halves, for a vhost that another process is to own. */
+void rig_prepare(struct rig *r, uint64_t features, unsigned int num);
+void rig_own(struct rig *r);
 /* The steps of rig_start(), for whoever changes their order. */
 void rig_set_tables(struct rig *r);	/* features, memory, header length */
 void rig_set_ring(struct rig *r, unsigned int index);
@@ -153,6 +156,7 @@ int wire_recv(int wire, void *frame, unsigned int max, unsigned int ms);
 /* The thread that works for @r: kthread (<= 6.3) or one of our own.  Its pid,
  * or -1.  CPU time in ns, and its switches, from /proc/PID. */
 int worker_pid(const struct rig *r);
+int worker_of(int owner);		/* the same for the vhost of a process */
 uint64_t worker_cpu(int pid);
 uint64_t worker_switches(int pid);
 

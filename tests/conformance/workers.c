@@ -1,0 +1,853 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Workers: what runs vhost's rings, to whom it belongs, and what becomes of it
+ * when its owner is limited, stopped, moved or killed.
+ *
+ * Up to Linux 6.3 a worker is a thread of the kernel that joins its owner's
+ * cgroups; from 6.4 on it is a thread of its owner ("task").  Since 6.17, and
+ * 6.12.43, a kernel may offer both: VHOST_SET_FORK_FROM_OWNER.  Each scenario
+ * here is done with every kind that the running kernel has.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "tests/conformance/owner.h"
+#include "vhost/vhost.h"
+
+#define FEATURES	(FEATURE(VIRTIO_F_VERSION_1) | \
+			 FEATURE(VIRTIO_NET_F_MRG_RXBUF))
+
+/* 0x83 for a few stable updates, which we leave alone. */
+#ifndef VHOST_SET_FORK_FROM_OWNER
+#define VHOST_SET_FORK_FROM_OWNER _IOW(VHOST_VIRTIO, 0x84, __u8)
+#define VHOST_GET_FORK_FROM_OWNER _IOR(VHOST_VIRTIO, 0x85, __u8)
+#endif
+
+enum model { KERNEL_THREAD, TASK };
+static const char *const model_name[] = { "kernel thread", "task" };
+
+/*
+ * ---- the models ----
+ */
+
+/* May an owner choose?  Then @fd, not owned yet, gets a worker of kind @m. */
+static bool choose(int fd, enum model m)
+{
+	uint8_t from_owner = m == TASK;
+
+	return vhost_ioctl(fd, VHOST_SET_FORK_FROM_OWNER, &from_owner) == 0;
+}
+
+/* What this kernel makes if it is not asked; by looking at one. */
+static enum model usual_model(void)
+{
+	struct rig r = { .vhost = vhost_open() };
+	bool task;
+
+	rig_own(&r);
+	REQUIRE(worker_pid(&r) > 0, "SET_OWNER made no worker");
+	task = worker_is_task(worker_pid(&r), getpid());
+	close(r.vhost);
+	return task ? TASK : KERNEL_THREAD;
+}
+
+/* Do @scenario for each kind of worker to be had here. */
+static void for_each_model(void (*scenario)(enum model m))
+{
+	enum model usual = usual_model();
+	int fd = vhost_open();
+	bool both = choose(fd, KERNEL_THREAD) && choose(fd, TASK);
+
+	close(fd);
+	note("a worker is a %s%s", model_name[usual],
+	     both ? "; the owner may choose" : "");
+	for (enum model m = KERNEL_THREAD; m <= TASK; m++)
+		if (both || m == usual)
+			scenario(m);
+}
+
+static void prepare(struct rig *r, enum model m)
+{
+	rig_prepare(r, FEATURES, 256);
+	choose(r->vhost, m);	/* EPERM where there is no choice */
+	share_memory(r);
+}
+
+/* Nothing of @r may be left, and no wait for it may be long. */
+static void end(struct rig *r, pid_t owner)
+{
+	pid_t worker = worker_pid(r);
+	int status;
+
+	kill(owner, SIGKILL);
+	EXPECT(owner_ended(owner, &status), "the owner does not end");
+	rig_free(r);
+	EXPECT(WITHIN(BOUND_MS, !thread_exists(worker)),
+	       "the worker does not end");
+}
+
+/* After something was done to its owner, the load must go on. */
+static void check_load(struct load *l, enum model m, const char *after)
+{
+	EXPECT(load_moves(l, BOUND_MS), "%s: no frames after %s",
+	       model_name[m], after);
+}
+
+/*
+ * ---- cgroups ----
+ */
+
+#define CGROUPS "/sys/fs/cgroup"
+
+static void put_file(const char *path, const char *value)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : write(fd, value, strlen(value));
+
+	REQUIRE(n == (ssize_t)strlen(value), "%s: writing %s: %s", path, value,
+		strerror(errno));
+	close(fd);
+}
+
+static void get_file(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, size - 1);
+
+	REQUIRE(n >= 0, "%s: %s", path, strerror(errno));
+	text[n] = '\0';
+	close(fd);
+}
+
+/* The number after @key in @file of cgroup @name. */
+static long cgroup_number(const char *name, const char *file, const char *key)
+{
+	char path[128], text[4096], *at;
+
+	snprintf(path, sizeof(path), CGROUPS "/%s/%s", name, file);
+	get_file(path, text, sizeof(text));
+	at = strstr(text, key);
+	REQUIRE(at, "%s: no %s", path, key);
+	return atol(at + strlen(key));
+}
+
+static void cgroup_put(const char *name, const char *file, const char *value)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), CGROUPS "/%s/%s", name, file);
+	put_file(path, value);
+}
+
+static void cgroup_join(const char *name, pid_t pid)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", pid);
+	cgroup_put(name, "cgroup.procs", text);
+}
+
+/* Mount cgroup2 for ourselves: some hosts have it elsewhere, or not at all. */
+static void mount_cgroups(void)
+{
+	REQUIRE(unshare(CLONE_NEWNS) == 0 &&
+		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0,
+		"a mount namespace: %s", strerror(errno));
+	if (mount("cgroup2", CGROUPS, "cgroup2", 0, NULL) < 0 &&
+	    errno != EBUSY)
+		skip("no cgroup2: %s", strerror(errno));
+}
+
+/*
+ * A cgroup of our own, @name, with @controller (or none).  What had to be
+ * turned on for it in the root stays on until cgroup_remove().
+ */
+struct cgroup {
+	char name[32];
+	const char *controller;
+	bool turned_on;
+};
+
+static void cgroup_make(struct cgroup *c, const char *suffix,
+			const char *controller)
+{
+	char path[64], text[256], on[32];
+
+	*c = (struct cgroup) { .controller = controller };
+	snprintf(c->name, sizeof(c->name), "conformance-%d%s", getpid(),
+		 suffix);
+	if (controller) {
+		get_file(CGROUPS "/cgroup.controllers", text, sizeof(text));
+		if (!strstr(text, controller))
+			skip("cgroup2 has no controller %s here", controller);
+		get_file(CGROUPS "/cgroup.subtree_control", text, sizeof(text));
+		c->turned_on = !strstr(text, controller);
+		snprintf(on, sizeof(on), "+%s", controller);
+		put_file(CGROUPS "/cgroup.subtree_control", on);
+	}
+	snprintf(path, sizeof(path), CGROUPS "/%s", c->name);
+	REQUIRE(mkdir(path, 0755) == 0, "%s: %s", path, strerror(errno));
+}
+
+static void cgroup_remove(const struct cgroup *c)
+{
+	char path[64], off[32];
+
+	snprintf(path, sizeof(path), CGROUPS "/%s", c->name);
+	EXPECT(WITHIN(BOUND_MS, rmdir(path) == 0), "rmdir %s: %s", path,
+	       strerror(errno));
+	snprintf(off, sizeof(off), "-%s", c->controller ?: "");
+	if (c->turned_on)
+		put_file(CGROUPS "/cgroup.subtree_control", off);
+}
+
+/* Which cgroup of ours an owner joins before it calls SET_OWNER. */
+static const char *joins;
+
+static void join(void)
+{
+	cgroup_join(joins, getpid());
+}
+
+/* An owner in cgroup @c; it and its worker are there when this returns. */
+static pid_t owner_in(struct rig *r, const struct cgroup *c)
+{
+	joins = c->name;
+	return owner_start(r, join);
+}
+
+/* Is thread @tid in cgroup @c? */
+static bool is_in(pid_t tid, const struct cgroup *c)
+{
+	char path[64], text[4096];
+
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", tid);
+	get_file(path, text, sizeof(text));
+	return strstr(text, c->name) != NULL;
+}
+
+/*
+ * ---- W1: what a worker is ----
+ */
+
+static void check_model(enum model m)
+{
+	struct cgroup c;
+	pid_t owner, worker;
+	struct rig r;
+
+	cgroup_make(&c, "", NULL);
+	prepare(&r, m);
+	EXPECT(worker_of(getpid()) < 0, "a worker before SET_OWNER");
+	owner = owner_in(&r, &c);
+	worker = worker_pid(&r);
+	if (m == TASK) {
+		EXPECT(status_number(worker, "Tgid:") == owner,
+		       "the worker's Tgid is %ld, not its owner's %d",
+		       status_number(worker, "Tgid:"), owner);
+		EXPECT(status_number(owner, "Threads:") == 2,
+		       "its owner has %ld threads, not 2",
+		       status_number(owner, "Threads:"));
+	} else {
+		EXPECT(status_number(worker, "Tgid:") == worker,
+		       "the worker's Tgid is %ld, not its own %d",
+		       status_number(worker, "Tgid:"), worker);
+		EXPECT(status_number(worker, "PPid:") == 2,
+		       "its parent is %ld, not kthreadd",
+		       status_number(worker, "PPid:"));
+		EXPECT(status_number(owner, "Threads:") == 1,
+		       "its owner has %ld threads, not 1",
+		       status_number(owner, "Threads:"));
+	}
+	EXPECT(is_in(worker, &c), "%s: not in its owner's cgroup",
+	       model_name[m]);
+	end(&r, owner);
+	cgroup_remove(&c);
+}
+
+static void check_reset(enum model m)
+{
+	struct rig r = { .vhost = vhost_open() };
+	pid_t worker;
+	int err;
+
+	choose(r.vhost, m);
+	rig_own(&r);
+	worker = worker_pid(&r);
+	EXPECT(worker > 0, "%s: no worker", model_name[m]);
+	err = vhost_ioctl(r.vhost, VHOST_RESET_OWNER, NULL);
+	EXPECT(!err, "RESET_OWNER: %s", strerror(-err));
+	EXPECT(!thread_exists(worker), "%s: it survives RESET_OWNER",
+	       model_name[m]);
+	close(r.vhost);
+}
+
+/*
+ * W1: SET_OWNER makes one worker, called vhost-PID after its owner, in its
+ * owner's cgroup; RESET_OWNER ends it.  Linux up to 6.3, or when asked for: a
+ * thread of the kernel.  From 6.4 on: a thread of the owner, with its Tgid.
+ * Catches f9010dbdce91, before which the new worker looked like a process of
+ * its own.
+ */
+static void threads_and_groups(void)
+{
+	mount_cgroups();
+	for_each_model(check_model);
+	for_each_model(check_reset);
+}
+
+/*
+ * ---- W2: no more threads to be had ----
+ */
+
+#define NOBODY_ELSE	0x6e6f6e65	/* a user that has no other process */
+
+/* In a process of that user, which may have this one and no more. */
+static void check_limit(int fd, enum model m)
+{
+	struct rlimit limit = { 1, RLIM_INFINITY };
+	int err;
+
+	REQUIRE(setrlimit(RLIMIT_NPROC, &limit) == 0 &&
+		setresuid(NOBODY_ELSE, NOBODY_ELSE, NOBODY_ELSE) == 0,
+		"another user: %s", strerror(errno));
+	err = vhost_own(fd);
+	if (m == KERNEL_THREAD) {
+		EXPECT(!err, "a kernel thread counts as the owner's: %s",
+		       strerror(-err));
+		_exit(0);
+	}
+	EXPECT(err == -ENOMEM || err == -EAGAIN,
+	       "SET_OWNER at RLIMIT_NPROC: %s", strerror(-err));
+	note("SET_OWNER at RLIMIT_NPROC: %s", strerror(-err));
+	EXPECT(vhost_ioctl(fd, VHOST_RESET_OWNER, NULL) == -EPERM,
+	       "it is owned all the same");
+	limit.rlim_cur = RLIM_INFINITY;
+	REQUIRE(setrlimit(RLIMIT_NPROC, &limit) == 0, "RLIMIT_NPROC: %s",
+		strerror(errno));
+	err = vhost_own(fd);
+	EXPECT(!err, "SET_OWNER again, with room: %s", strerror(-err));
+	_exit(0);
+}
+
+static void limit_model(enum model m)
+{
+	int fd = vhost_open(), status;
+	pid_t pid;
+
+	choose(fd, m);
+	pid = fork();
+	REQUIRE(pid >= 0, "fork: %s", strerror(errno));
+	if (pid == 0)
+		check_limit(fd, m);
+	EXPECT(owner_ended(pid, &status) && status == 0,
+	       "%s: it does not end well: %#x", model_name[m], status);
+	close(fd);
+	EXPECT(WITHIN(BOUND_MS, worker_of(pid) < 0), "%s: a worker is left",
+	       model_name[m]);
+}
+
+/*
+ * W2: SET_OWNER by a user who may have no more threads.  A task is one of
+ * theirs, so it fails, the vhost is nobody's, and is to be had once there is
+ * room; a thread of the kernel does not count, so it succeeds.  From 6.4 on, or
+ * before; ENOMEM, but an error that says what was lacking (EAGAIN) would do as
+ * well.  Catches an error path of vhost_dev_set_owner() that keeps the mm or
+ * half a worker.
+ */
+static void no_more_threads(void)
+{
+	for_each_model(limit_model);
+}
+
+/*
+ * ---- W3: signals, debuggers, the freezer ----
+ */
+
+/* A thread says that it stops, or freezes, shortly before it is off its CPU. */
+#define SETTLE_US	200000
+
+static void stop_and_continue(pid_t owner, struct load *l, enum model m)
+{
+	bool moves;
+
+	kill(owner, SIGSTOP);
+	EXPECT(WITHIN(BOUND_MS, thread_state(owner) == 'T'),
+	       "%s: SIGSTOP does not stop its owner", model_name[m]);
+	usleep(SETTLE_US);
+	moves = load_moves(l, 300);
+	note("%s: with its owner stopped it %s", model_name[m],
+	     moves ? "goes on" : "rests");
+	kill(owner, SIGCONT);
+	check_load(l, m, "SIGSTOP and SIGCONT");
+}
+
+/* As a debugger does: each thread of @owner, one by one. */
+static bool trace_thread(pid_t tid, const char *what, enum model m)
+{
+	int status;
+
+	if (ptrace(PTRACE_ATTACH, tid, NULL, NULL) < 0) {
+		note("%s: PTRACE_ATTACH to %s: %s", model_name[m], what,
+		     strerror(errno));
+		return false;
+	}
+	EXPECT(WITHIN(BOUND_MS, waitpid(tid, &status, __WALL | WNOHANG) == tid),
+	       "%s: %s does not stop for its tracer", model_name[m], what);
+	return true;
+}
+
+static void trace(pid_t owner, pid_t worker, struct load *l, enum model m)
+{
+	bool is_traced;
+
+	REQUIRE(trace_thread(owner, "the owner", m), "no ptrace");
+	is_traced = trace_thread(worker, "the worker", m);
+	EXPECT(m == TASK || !is_traced, "a kernel thread can be traced");
+	if (is_traced)
+		EXPECT(ptrace(PTRACE_DETACH, worker, NULL, NULL) == 0,
+		       "%s: PTRACE_DETACH from the worker: %s", model_name[m],
+		       strerror(errno));
+	EXPECT(ptrace(PTRACE_DETACH, owner, NULL, NULL) == 0,
+	       "PTRACE_DETACH from the owner: %s", strerror(errno));
+	check_load(l, m, "a debugger's visit");
+}
+
+static void freeze(pid_t worker, const struct cgroup *c, struct load *l,
+		   enum model m)
+{
+	uint64_t cpu;
+
+	cgroup_put(c->name, "cgroup.freeze", "1");
+	EXPECT(WITHIN(BOUND_MS, cgroup_number(c->name, "cgroup.events",
+					      "frozen ") == 1),
+	       "%s: its owner's cgroup does not freeze", model_name[m]);
+	usleep(SETTLE_US);
+	cpu = worker_cpu(worker);
+	usleep(300000);
+	cpu = worker_cpu(worker) - cpu;
+	/* The freezer of cgroup2 leaves threads of the kernel alone. */
+	EXPECT(m == KERNEL_THREAD || cpu == 0,
+	       "a frozen task ran for %u us", (unsigned int)(cpu / 1000));
+	cgroup_put(c->name, "cgroup.freeze", "0");
+	check_load(l, m, "freezing and thawing");
+}
+
+/* Core files would go to a program, or to a folder of the machine's? */
+static bool core_can_be_had(void)
+{
+	char pattern[128];
+
+	get_file("/proc/sys/kernel/core_pattern", pattern, sizeof(pattern));
+	return pattern[0] != '|' && pattern[0] != '/';
+}
+
+/* In the owner: a small core file, in a folder that vanishes with us. */
+static void expect_core(void)
+{
+	struct rlimit limit = { 1 << 20, 1 << 20 };
+
+	join();
+	REQUIRE(unshare(CLONE_NEWNS) == 0 &&
+		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+		mount("cores", "/mnt", "tmpfs", 0, "size=2m") == 0 &&
+		chdir("/mnt") == 0 &&
+		setrlimit(RLIMIT_CORE, &limit) == 0 &&
+		prctl(PR_SET_DUMPABLE, 1) == 0,
+		"a place for a core file: %s", strerror(errno));
+}
+
+static void die(pid_t owner, int sig, bool with_core, struct load *l,
+		enum model m)
+{
+	pid_t worker = worker_pid(l->r);
+	int status = 0;
+
+	kill(owner, sig);
+	EXPECT(owner_ended(owner, &status), "%s: its owner does not die of "
+	       "signal %d", model_name[m], sig);
+	EXPECT(WIFSIGNALED(status) && WTERMSIG(status) == sig &&
+	       (!with_core || WCOREDUMP(status)),
+	       "%s: killed by %d, it ends as %#x", model_name[m], sig, status);
+	load_stop(l);
+	/* We still have the vhost: nobody's now, but it must let us close. */
+	rig_free(l->r);
+	EXPECT(WITHIN(BOUND_MS, !thread_exists(worker)),
+	       "%s: it outlives owner and vhost", model_name[m]);
+}
+
+static void disturb(enum model m)
+{
+	bool core = core_can_be_had();
+	struct cgroup c;
+	struct load l;
+	struct rig r;
+	pid_t owner;
+
+	cgroup_make(&c, "", NULL);
+	prepare(&r, m);
+	owner = owner_in(&r, &c);
+	load_start(&l, &r);
+	stop_and_continue(owner, &l, m);
+	trace(owner, worker_pid(&r), &l, m);
+	freeze(worker_pid(&r), &c, &l, m);
+	die(owner, SIGKILL, false, &l, m);
+
+	if (!core)
+		note("core_pattern is not a name: no core file to be had");
+	prepare(&r, m);
+	joins = c.name;
+	owner = owner_start(&r, core ? expect_core : join);
+	load_start(&l, &r);
+	die(owner, SIGABRT, core, &l, m);
+	cgroup_remove(&c);
+}
+
+/*
+ * W3: the owner of busy rings is stopped and continued, traced by a debugger
+ * that attaches to each thread, frozen by its cgroup, killed, and made to dump
+ * core.  Each must take effect within seconds, a frozen task must not run, and
+ * frames must flow again after it; with the owner dead the vhost can be closed.
+ * Any kernel; the risk came with tasks.  Catches a worker that does not see
+ * signals or the freezer (Linux 6.4-rc), or that core dumps wait for.
+ *
+ * Known to fail with a thread of the kernel, 6.1 and 6.12: its owner does
+ * freeze, but cgroup.events stays at "frozen 0", because the thread is counted
+ * among the cgroup's tasks and never among those that are frozen.  To see it: a
+ * process joins a cgroup, opens /dev/vhost-net, calls VHOST_SET_OWNER (after
+ * VHOST_SET_FORK_FROM_OWNER with 0, where there is that) and sleeps; 1 goes
+ * into cgroup.freeze.
+ */
+static void signals_and_freezer(void)
+{
+	mount_cgroups();
+	for_each_model(disturb);
+}
+
+/*
+ * ---- W4: CPU limits ----
+ */
+
+#define PERIOD_US	100000
+#define QUOTA_US	2000
+
+static void throttle(enum model m)
+{
+	uint64_t cpu, start, ms;
+	struct cgroup c;
+	struct load l;
+	struct rig r;
+	pid_t owner;
+	long before;
+
+	cgroup_make(&c, "", "cpu");
+	prepare(&r, m);
+	owner = owner_in(&r, &c);
+	load_start(&l, &r);
+	cgroup_put(c.name, "cpu.max", "2000 100000");
+	/* Let a period that has begun without a limit come to its end. */
+	usleep(2 * PERIOD_US);
+	before = cgroup_number(c.name, "cpu.stat", "nr_throttled ");
+	cpu = worker_cpu(worker_pid(&r));
+	start = now_ms();
+	sleep(2);
+	ms = now_ms() - start;
+	cpu = (worker_cpu(worker_pid(&r)) - cpu) / 1000;
+	EXPECT(cgroup_number(c.name, "cpu.stat", "nr_throttled ") > before,
+	       "%s: nothing was throttled", model_name[m]);
+	EXPECT(cpu < ms * 1000 * 5 * QUOTA_US / PERIOD_US,
+	       "%s: limited to 2 %% of a CPU it had %u us of %u ms",
+	       model_name[m], (unsigned int)cpu, (unsigned int)ms);
+	note("%s: limited to 2 %% of a CPU it had %u us of %u ms",
+	     model_name[m], (unsigned int)cpu, (unsigned int)ms);
+	cgroup_put(c.name, "cpu.max", "max 100000");
+	check_load(&l, m, "throttling");
+	load_stop(&l);
+	end(&r, owner);
+	cgroup_remove(&c);
+}
+
+static cpu_set_t cpus_of(pid_t tid)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	EXPECT(sched_getaffinity(tid, sizeof(set), &set) == 0,
+	       "sched_getaffinity: %s", strerror(errno));
+	return set;
+}
+
+/* May @tid run on CPU @n and on no other? */
+static bool only_on(pid_t tid, int n)
+{
+	cpu_set_t set = cpus_of(tid);
+
+	return CPU_COUNT(&set) == 1 && CPU_ISSET(n, &set);
+}
+
+/* Two different CPUs that we may use; false if there is only one. */
+static bool two_cpus(int cpu[2])
+{
+	cpu_set_t set = cpus_of(0);
+	int n = 0;
+
+	for (int i = 0; i < CPU_SETSIZE && n < 2; i++)
+		if (CPU_ISSET(i, &set))
+			cpu[n++] = i;
+	return n == 2;
+}
+
+static void cgroup_cpu(const struct cgroup *c, int cpu)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", cpu);
+	cgroup_put(c->name, "cpuset.cpus", text);
+}
+
+static void move_cpus(enum model m)
+{
+	struct cgroup here, there;
+	pid_t owner, worker;
+	struct load l;
+	struct rig r;
+	int cpu[2];
+
+	if (!two_cpus(cpu)) {
+		note("one CPU: cpusets are not seen");
+		return;
+	}
+	cgroup_make(&here, "-a", "cpuset");
+	cgroup_make(&there, "-b", "cpuset");
+	cgroup_cpu(&here, cpu[0]);
+	cgroup_cpu(&there, cpu[0]);
+	prepare(&r, m);
+	owner = owner_in(&r, &here);
+	worker = worker_pid(&r);
+	load_start(&l, &r);
+	EXPECT(only_on(worker, cpu[0]), "%s: not on its owner's CPU",
+	       model_name[m]);
+	cgroup_cpu(&here, cpu[1]);
+	EXPECT(WITHIN(BOUND_MS, only_on(worker, cpu[1])),
+	       "%s: it does not follow its cpuset to another CPU",
+	       model_name[m]);
+	check_load(&l, m, "a change of its cpuset");
+
+	cgroup_join(there.name, owner);
+	EXPECT(WITHIN(BOUND_MS, only_on(owner, cpu[0])),
+	       "the owner does not move");
+	if (m == TASK)
+		EXPECT(WITHIN(BOUND_MS, is_in(worker, &there) &&
+					only_on(worker, cpu[0])),
+		       "it does not follow its owner to another cpuset");
+	else
+		/* It joins once, at SET_OWNER. */
+		EXPECT(is_in(worker, &here) && only_on(worker, cpu[1]),
+		       "a kernel thread followed its owner");
+	check_load(&l, m, "a move to another cpuset");
+	load_stop(&l);
+	end(&r, owner);
+	cgroup_remove(&there);
+	cgroup_remove(&here);
+}
+
+/*
+ * W4: what limits the owner limits its worker.  With cpu.max at 2 % of a CPU,
+ * and all the load from outside, the worker is throttled: it gets a tenth of a
+ * CPU at most.  It follows a change of its cpuset, and, if it is a task, its
+ * owner's move to another (a thread of the kernel stays where it was attached).
+ * Frames flow again each time.  Any kernel with cgroup2.  Catches a worker that
+ * was never attached (vhost_attach_cgroups()).
+ */
+static void limits(void)
+{
+	mount_cgroups();
+	for_each_model(throttle);
+	for_each_model(move_cpus);
+}
+
+/*
+ * ---- W5: a dead owner ----
+ */
+
+/*
+ * Kicks from here while @owner dies; @keep: we keep its vhost, and so its
+ * kick eventfds are still bound to something.
+ */
+static void kick_the_dead(enum model m, bool keep)
+{
+	struct load l;
+	struct rig r;
+	pid_t owner;
+	int status;
+
+	prepare(&r, m);
+	owner = owner_start(&r, NULL);
+	if (!keep) {
+		close(r.vhost);
+		r.vhost = -1;
+	}
+	load_start(&l, &r);
+	usleep(rnd() % 3000);
+	kill(owner, SIGKILL);
+	EXPECT(owner_ended(owner, &status), "%s: its owner does not end",
+	       model_name[m]);
+	/* The load kicks on. */
+	usleep(50000);
+	/* A task died with its owner; a kernel thread is the vhost's. */
+	if (keep && m == KERNEL_THREAD)
+		check_load(&l, m, "the death of its owner");
+	else
+		EXPECT(WITHIN(BOUND_MS, !thread_exists(worker_pid(&r))),
+		       "%s: it lives on without its owner", model_name[m]);
+	load_stop(&l);
+	for (unsigned int i = 0; i < 1000; i++)
+		ring_kick(&r.ring[i % 2]);
+	if (keep) {
+		EXPECT(vhost_own(r.vhost) == -EBUSY,
+		       "SET_OWNER of a dead process's vhost is not EBUSY");
+		close(r.vhost);
+		r.vhost = -1;
+	}
+	EXPECT(!thread_exists(worker_pid(&r)), "%s: it outlives its vhost",
+	       model_name[m]);
+	for (unsigned int i = 0; i < 1000; i++)
+		ring_kick(&r.ring[i % 2]);
+	rig_free(&r);
+}
+
+static void kick_after_death(enum model m)
+{
+	for (unsigned int i = 0; i < scaled(200, 4); i++)
+		kick_the_dead(m, i % 2);
+}
+
+/*
+ * W5: another process goes on to kick while the owner is killed, and after,
+ * with the vhost's last descriptor closed by the owner's death or, later, by
+ * that process.  Nothing may hang or crash (best seen with KASAN).  Any kernel.
+ * Catches work queued to a worker that is gone: vhost_worker_killed() and what
+ * was before it (Linux 6.4 to 6.10), the use after free of vhost_task's
+ * task_struct (6.17-rc7, 6.12.57).
+ */
+static void owner_dies(void)
+{
+	for_each_model(kick_after_death);
+}
+
+/*
+ * ---- W6: attaching a kernel thread to cgroups ----
+ */
+
+/* An owner whose cgroup is full: of the two, only a task counts there. */
+static void full_cgroup(enum model m)
+{
+	struct cgroup c;
+	int fd, err, status;
+	pid_t pid;
+
+	cgroup_make(&c, "", "pids");
+	cgroup_put(c.name, "pids.max", "1");
+	fd = vhost_open();
+	choose(fd, m);
+	pid = fork();
+	REQUIRE(pid >= 0, "fork: %s", strerror(errno));
+	if (pid == 0) {
+		cgroup_join(c.name, getpid());
+		err = vhost_own(fd);
+		if (m == TASK) {
+			EXPECT(err == -ENOMEM || err == -EAGAIN,
+			       "SET_OWNER with pids.max reached: %s",
+			       strerror(-err));
+			cgroup_put(c.name, "pids.max", "2");
+			err = vhost_own(fd);
+			EXPECT(!err, "SET_OWNER with room for one: %s",
+			       strerror(-err));
+		} else {
+			EXPECT(!err, "a kernel thread cannot be attached: %s",
+			       strerror(-err));
+		}
+		status = (int)cgroup_number(c.name, "pids.current", "");
+		EXPECT(status == 2, "the owner's cgroup counts %d, not 2",
+		       status);
+		_exit(0);
+	}
+	EXPECT(owner_ended(pid, &status) && status == 0,
+	       "%s: its owner: %#x", model_name[m], status);
+	close(fd);
+	EXPECT(WITHIN(BOUND_MS, worker_of(pid) < 0), "%s: it is left",
+	       model_name[m]);
+	cgroup_remove(&c);
+}
+
+/* Owners that are killed in the middle of SET_OWNER, or just before, or after. */
+static void killed_early(enum model m)
+{
+	unsigned int times = scaled(1000, 20);
+
+	for (unsigned int i = 0; i < times; i++) {
+		int fd = vhost_open(), status;
+		pid_t pid;
+
+		choose(fd, m);
+		pid = fork();
+		REQUIRE(pid >= 0, "fork: %s", strerror(errno));
+		if (pid == 0) {
+			vhost_own(fd);
+			pause();
+		}
+		usleep(rnd() % 20000);
+		kill(pid, SIGKILL);
+		EXPECT(owner_ended(pid, &status),
+		       "%s: killed in SET_OWNER, it does not end",
+		       model_name[m]);
+		close(fd);
+		EXPECT(WITHIN(BOUND_MS, worker_of(pid) < 0),
+		       "%s: killed in SET_OWNER, it left a worker",
+		       model_name[m]);
+	}
+}
+
+/*
+ * W6: SET_OWNER when attaching or making the worker is hard: in a cgroup that
+ * is full by pids.max, and killed at any moment of it.  A thread of the kernel
+ * gets in and is counted, a task is refused; nothing is left of either.  (No
+ * controller of cgroup2 refuses a kernel thread, and none of our user's rights
+ * are asked: an attachment that really fails is not to be had from outside.)
+ * Any kernel.  Catches an error path that leaves a worker, or a cgroup that can
+ * never be removed.
+ */
+static void hard_to_attach(void)
+{
+	mount_cgroups();
+	for_each_model(full_cgroup);
+	for_each_model(killed_early);
+}
+
+const struct scenario workers[] = {
+	{ "W1", "what a worker is: a thread of its owner, or of the kernel",
+	  threads_and_groups, 0 },
+	{ "W2", "SET_OWNER at RLIMIT_NPROC: a clean error, if it counts",
+	  no_more_threads, 0 },
+	{ "W3", "stop, trace, freeze, kill, dump core: no hang, and it goes on",
+	  signals_and_freezer, 60 },
+	{ "W4", "cpu.max throttles a worker, and it follows its cpuset",
+	  limits, 60 },
+	{ "W5", "kicks from another process after the owner's death",
+	  owner_dies, 120 },
+	{ "W6", "SET_OWNER in a full cgroup, and killed in the middle",
+	  hard_to_attach, 120 },
+	{ 0 }
+};

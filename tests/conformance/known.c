@@ -11,6 +11,9 @@
 #define F1	"a TX descriptor that vhost_net_build_xdp() refuses is put back " \
 		"and tried again for ever: the worker spins, TX stands still"
 
+#define F3	"vhost_add_used_n_in_order() logs from where it ends, not from " \
+		"where it began"
+
 static const struct known known[] = {
 	{ "R5", 0, VERSION(6, 14, 0), "without MRG_RXBUF num_buffers is",
 	  "num_buffers is left as it was without MRG_RXBUF, until a3b9c053d82a "
@@ -21,11 +24,17 @@ static const struct known known[] = {
 	  "F2: LOG_ALL without a log that can be written is accepted, and "
 	  "nothing tells that bits are lost" },
 	{ "D9", VERSION(6, 17, 0), 0, "was written and is not in the log",
-	  "F3: vhost_add_used_n_in_order() logs from where it ends, not from "
-	  "where it began" },
+	  "F3: " F3 },
 	{ "D9", VERSION(6, 17, 0), 0, "is in the log, and nothing could",
-	  "F3: vhost_add_used_n_in_order() logs from where it ends, not from "
-	  "where it began" },
+	  "F3: " F3 },
+	{ "I3", 0, 0, "F5:",
+	  "F5: SET_BACKEND writes used->flags where only reads are allowed" },
+	{ "I10", 0, VERSION(6, 12, 115), "the old addresses",
+	  "CVE-2026-97988: addresses outlive ACCESS_PLATFORM, until 6.12.115" },
+	{ "I10", VERSION(6, 13, 0), VERSION(7, 2, 7), "the old addresses",
+	  "CVE-2026-97988: addresses outlive ACCESS_PLATFORM, until 7.2.7" },
+	{ "I15", 0, VERSION(7, 3, 0), "outstanding misses of one ring",
+	  "each kick asks once more, without limit, until 7.3" },
 	{ "W3", 0, 0, "kernel thread: its owner's cgroup does not freeze",
 	  "a kernel thread counts as a task of its cgroup but cannot freeze, "
 	  "so cgroup.events never says frozen 1" },

@@ -38,6 +38,9 @@ static const struct known known[] = {
 	{ "W3", 0, 0, "kernel thread: its owner's cgroup does not freeze",
 	  "a kernel thread counts as a task of its cgroup but cannot freeze, "
 	  "so cgroup.events never says frozen 1" },
+	{ "O10", VERSION(6, 17, 0), 0, "drivers/net/tun_vnet.h",
+	  "tun warns of a segment in a UDP tunnel that it can no longer pass "
+	  "on, once TUNSETOFFLOAD took that back: a reset is enough" },
 	{ 0 }
 };
 

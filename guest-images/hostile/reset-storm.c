@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * reset-storm: the card is reset in a tight loop, with its rings just handed to
- * the backend and frames under way.
+ * the backend and frames under way in both directions.  That takes minutes for
+ * all ten thousand times; run.t can ask for fewer.
  *
  * No frame is written after a reset has returned; nothing leaks or hangs.
  *

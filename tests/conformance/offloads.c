@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * O: offloads.  What vhost itself does for them is to pass the virtio-net header
- * on unchanged, and to know how long it is; what it says is the tap's business,
- * drivers/net/tun.c.  So a frame is followed through both, and where it must
- * come out as it went in, from one guest to another over a bridge.
+ * O: offloads.  What vhost itself does for them is to pass the virtio-net
+ * header on unchanged, and to know how long it is; what it says is the tap's
+ * business, drivers/net/tun.c.  So a frame is followed through both, and where
+ * it must come out as it went in, from one guest to another over a bridge.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -107,10 +107,11 @@ static bool device_has(const char *name, uint32_t cmd)
 }
 
 /*
- * O1: TUNSETOFFLOAD with each combination of its bits.  All need CSUM; ECN needs
- * TSO; USO4 and USO6 only go together; a tunnel needs something to put into it;
- * a bit that is not known is EINVAL.  What was refused changes nothing, what was
- * accepted shows in the device.  USO from 6.2, tunnels from 6.17: both probed.
+ * O1: TUNSETOFFLOAD with each combination of its bits.  All need CSUM; ECN
+ * needs TSO; USO4 and USO6 only go together; a tunnel needs something to put
+ * into it; a bit that is not known is EINVAL.  What was refused changes
+ * nothing, what was accepted shows in the device.  USO from 6.2, tunnels from
+ * 6.17: both probed.
  */
 static void offload_bits(void)
 {
@@ -150,29 +151,27 @@ static void offload_bits(void)
  * ---- O5 ----
  */
 
-/* What a frame of the guest becomes: shifted by @shift bytes. */
-static void sends_shifted(struct rig *r, unsigned int len, int shift)
+/* What a frame of the guest becomes: with @more zeros in front, or @less. */
+static void sends_shifted(struct rig *r, unsigned int len, unsigned int more,
+			  unsigned int less)
 {
-	static uint8_t want[PACKET_MAX];
+	static const uint8_t zeros[32];
+	static uint8_t sent[PACKET_MAX];
 	struct virtio_net_hdr_v1 h = { 0 };
-	struct virtio_net_hdr seen;
-	unsigned int expected = len + shift;
+	struct virtio_net_hdr seen = { 0 };
 	int n;
 
-	frame_fill(want, len, len);
-	if (!raw_send(r, &h, want, len))
+	frame_fill(sent, len, len);
+	if (!raw_send(r, &h, sent, len))
 		return;
 	n = raw_wire_recv(wire, &seen, wire_frame, sizeof(wire_frame),
 			  PATIENCE);
-	if (shift > 0) {
-		memmove(want + shift, want, len);
-		memset(want, 0, shift);
-	} else {
-		memmove(want, want - shift, expected);
-	}
-	EXPECT(n == (int)expected && memcmp(wire_frame, want, expected) == 0,
-	       "frame of %u bytes: %d came, %02x %02x ..., where a shift by %d "
-	       "was due", len, n, wire_frame[0], wire_frame[1], shift);
+	EXPECT(n == (int)(len + more - less) &&
+	       memcmp(wire_frame, zeros, more) == 0 &&
+	       memcmp(wire_frame + more, sent + less, len - less) == 0,
+	       "frame of %u bytes: %d came, %02x %02x ..., where %u more and %u "
+	       "less in front were due", len, n, wire_frame[0], wire_frame[1],
+	       more, less);
 }
 
 /*
@@ -182,7 +181,9 @@ static void sends_shifted(struct rig *r, unsigned int len, int shift)
 static void mismatch(unsigned int vhost_bytes, unsigned int tap_bytes)
 {
 	uint64_t features = vhost_bytes == 12 ? FEATURE(VIRTIO_F_VERSION_1) : 0;
-	int shift = (int)vhost_bytes - (int)tap_bytes, size = tap_bytes;
+	unsigned int more = vhost_bytes > tap_bytes ? vhost_bytes - tap_bytes : 0;
+	unsigned int less = tap_bytes > vhost_bytes ? tap_bytes - vhost_bytes : 0;
+	int size = tap_bytes;
 	static const struct rig none;
 	uint8_t frame[200];
 	struct rig r = none;
@@ -193,10 +194,10 @@ static void mismatch(unsigned int vhost_bytes, unsigned int tap_bytes)
 	REQUIRE(ioctl(r.tap, TUNSETVNETHDRSZ, &size) == 0,
 		"TUNSETVNETHDRSZ %d: %s", size, strerror(errno));
 	/* A batch carries headers apart from frames: nothing to mix up. */
-	sends_shifted(&r, 64, 0);
-	sends_shifted(&r, 1500, 0);
-	sends_shifted(&r, 5000, shift);
-	if (shift) {
+	sends_shifted(&r, 64, 0, 0);
+	sends_shifted(&r, 1500, 0, 0);
+	sends_shifted(&r, 5000, more, less);
+	if (more || less) {
 		raw_offer(&r, 1);
 		frame_fill(frame, sizeof(frame), 1);
 		wire_send(r.wire, frame, sizeof(frame));
@@ -467,10 +468,10 @@ static const uint8_t somebody[6] = { 0x02, 0xff, 0xff, 0xff, 0xff, 0xff };
 
 /*
  * O9: TUNSETSNDBUF is small, and what the guest sent stays in the queue of the
- * interface it leaves by.  Then the tap is full and vhost waits: some frames are
- * used and the rest are not, its worker sleeps, and once the queue runs again
- * all come out, each once and in order.  Catches a lost wakeup, a frame dropped
- * for EAGAIN, and a worker that spins until there is room.
+ * interface it leaves by.  Then the tap is full and vhost waits: some frames
+ * are used and the rest are not, its worker sleeps, and once the queue runs
+ * again all come out, each once and in order.  Catches a lost wakeup, a frame
+ * dropped for EAGAIN, and a worker that spins until there is room.
  */
 static void small_sndbuf(void)
 {

@@ -95,9 +95,9 @@ static void complete_sum(struct packet *p)
 	uint16_t sum;
 
 	put_sum(p, 0);
-	sum = ~sum16(p->bytes + p->l4, p->len - p->l4,
-		     pseudo_sum(p->bytes + p->l3, protocol_of(p->kind),
-				p->len - p->l4));
+	sum = 0xffff - sum16(p->bytes + p->l4, p->len - p->l4,
+			     pseudo_sum(p->bytes + p->l3, protocol_of(p->kind),
+					p->len - p->l4));
 	/* With UDP, 0 is for "there is none". */
 	put_sum(p, sum || is_tcp(p->kind) ? sum : 0xffff);
 }

@@ -166,7 +166,7 @@ static void guest_sends_large(enum packet_kind kind, bool ecn,
 			      unsigned int bytes)
 {
 	struct virtio_net_hdr_v1 h = large(kind, ecn, bytes);
-	struct virtio_net_hdr seen;
+	struct virtio_net_hdr seen = { 0 };
 	int n;
 
 	raw_offer(&to, ROOM);

@@ -292,11 +292,11 @@ static void plain_frame(unsigned int len)
 
 /*
  * O8: a guest sends a large segment inside VXLAN.  Another one on the same
- * bridge gets it as it was sent, offsets and all, if its tap accepts tunnels; or
- * else in segments, each with both of its headers right.  Outer IPv4 and IPv6,
- * inner TCP and UDP, without an outer checksum and with.  The sender's tap needs
- * to be told of nothing but the header of 24 bytes, with which other frames pass
- * as ever.  From 6.17, probed.
+ * bridge gets it as it was sent, offsets and all, if its tap accepts tunnels;
+ * or else in segments, each with both of its headers right.  Outer IPv4 and
+ * IPv6, inner TCP and UDP, without an outer checksum and with.  The sender's
+ * tap needs to be told of nothing but the header of 24 bytes, with which other
+ * frames pass as ever.  From 6.17, probed.
  */
 void udp_tunnel(void)
 {

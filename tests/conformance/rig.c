@@ -781,7 +781,7 @@ static bool take_used(struct rig *r, unsigned int index, unsigned int desc,
 	if (!EXPECT(ring_wait(&r->ring[index], 1, PATIENCE), "%s: nothing "
 		    "used in %u ms", name[index], PATIENCE))
 		return false;
-	ring_pop(&r->ring[index], &id, &got);
+	REQUIRE(ring_pop(&r->ring[index], &id, &got), "no entry of used");
 	return EXPECT(id == desc && got == len, "%s: used (%u, %u bytes), not "
 		      "(%u, %u bytes)", name[index], id, got, desc, len);
 }

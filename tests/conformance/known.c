@@ -41,6 +41,9 @@ static const struct known known[] = {
 	{ "O10", VERSION(6, 17, 0), 0, "drivers/net/tun_vnet.h",
 	  "tun warns of a segment in a UDP tunnel that it can no longer pass "
 	  "on, once TUNSETOFFLOAD took that back: a reset is enough" },
+	{ "W4", VERSION(6, 18, 0), 0, "cpu.max does not limit it",
+	  "a task is throttled as it returns to user mode, which a worker of "
+	  "either kind never does" },
 	{ 0 }
 };
 

@@ -23,6 +23,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "tests/conformance/cgroup.h"
 #include "tests/conformance/owner.h"
 #include "vhost/vhost.h"
 
@@ -106,115 +107,11 @@ static void check_load(struct load *l, enum model m, const char *after)
 }
 
 /*
- * ---- cgroups ----
+ * ---- owners in cgroups ----
  */
-
-#define CGROUPS "/sys/fs/cgroup"
-
-static void put_file(const char *path, const char *value)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : write(fd, value, strlen(value));
-
-	REQUIRE(n == (ssize_t)strlen(value), "%s: writing %s: %s", path, value,
-		strerror(errno));
-	close(fd);
-}
-
-static void get_file(const char *path, char *text, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, size - 1);
-
-	REQUIRE(n >= 0, "%s: %s", path, strerror(errno));
-	text[n] = '\0';
-	close(fd);
-}
-
-/* The number after @key in @file of cgroup @name. */
-static long cgroup_number(const char *name, const char *file, const char *key)
-{
-	char path[128], text[4096], *at;
-
-	snprintf(path, sizeof(path), CGROUPS "/%s/%s", name, file);
-	get_file(path, text, sizeof(text));
-	at = strstr(text, key);
-	REQUIRE(at, "%s: no %s", path, key);
-	return atol(at + strlen(key));
-}
-
-static void cgroup_put(const char *name, const char *file, const char *value)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), CGROUPS "/%s/%s", name, file);
-	put_file(path, value);
-}
-
-static void cgroup_join(const char *name, pid_t pid)
-{
-	char text[16];
-
-	snprintf(text, sizeof(text), "%d", pid);
-	cgroup_put(name, "cgroup.procs", text);
-}
-
-/* Mount cgroup2 for ourselves: some hosts have it elsewhere, or not at all. */
-static void mount_cgroups(void)
-{
-	REQUIRE(unshare(CLONE_NEWNS) == 0 &&
-		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0,
-		"a mount namespace: %s", strerror(errno));
-	if (mount("cgroup2", CGROUPS, "cgroup2", 0, NULL) < 0 &&
-	    errno != EBUSY)
-		skip("no cgroup2: %s", strerror(errno));
-}
-
-/*
- * A cgroup of our own, @name, with @controller (or none).  What had to be
- * turned on for it in the root stays on until cgroup_remove().
- */
-struct cgroup {
-	char name[32];
-	const char *controller;
-	bool turned_on;
-};
-
-static void cgroup_make(struct cgroup *c, const char *suffix,
-			const char *controller)
-{
-	char path[64], text[256], on[32];
-
-	*c = (struct cgroup) { .controller = controller };
-	snprintf(c->name, sizeof(c->name), "conformance-%d%s", getpid(),
-		 suffix);
-	if (controller) {
-		get_file(CGROUPS "/cgroup.controllers", text, sizeof(text));
-		if (!strstr(text, controller))
-			skip("cgroup2 has no controller %s here", controller);
-		get_file(CGROUPS "/cgroup.subtree_control", text, sizeof(text));
-		c->turned_on = !strstr(text, controller);
-		snprintf(on, sizeof(on), "+%s", controller);
-		put_file(CGROUPS "/cgroup.subtree_control", on);
-	}
-	snprintf(path, sizeof(path), CGROUPS "/%s", c->name);
-	REQUIRE(mkdir(path, 0755) == 0, "%s: %s", path, strerror(errno));
-}
-
-static void cgroup_remove(const struct cgroup *c)
-{
-	char path[64], off[32];
-
-	snprintf(path, sizeof(path), CGROUPS "/%s", c->name);
-	EXPECT(WITHIN(BOUND_MS, rmdir(path) == 0), "rmdir %s: %s", path,
-	       strerror(errno));
-	snprintf(off, sizeof(off), "-%s", c->controller ?: "");
-	if (c->turned_on)
-		put_file(CGROUPS "/cgroup.subtree_control", off);
-}
 
 /* Which cgroup of ours an owner joins before it calls SET_OWNER. */
-static const char *joins;
+static const struct cgroup *joins;
 
 static void join(void)
 {
@@ -224,18 +121,8 @@ static void join(void)
 /* An owner in cgroup @c; it and its worker are there when this returns. */
 static pid_t owner_in(struct rig *r, const struct cgroup *c)
 {
-	joins = c->name;
+	joins = c;
 	return owner_start(r, join);
-}
-
-/* Is thread @tid in cgroup @c? */
-static bool is_in(pid_t tid, const struct cgroup *c)
-{
-	char path[64], text[4096];
-
-	snprintf(path, sizeof(path), "/proc/%d/cgroup", tid);
-	get_file(path, text, sizeof(text));
-	return strstr(text, c->name) != NULL;
 }
 
 /*
@@ -271,7 +158,7 @@ static void check_model(enum model m)
 		       "its owner has %ld threads, not 1",
 		       status_number(owner, "Threads:"));
 	}
-	EXPECT(is_in(worker, &c), "%s: not in its owner's cgroup",
+	EXPECT(cgroup_has(&c, worker), "%s: not in its owner's cgroup",
 	       model_name[m]);
 	end(&r, owner);
 	cgroup_remove(&c);
@@ -303,7 +190,7 @@ static void check_reset(enum model m)
  */
 static void threads_and_groups(void)
 {
-	mount_cgroups();
+	cgroup_mount();
 	for_each_model(check_model);
 	for_each_model(check_reset);
 }
@@ -312,7 +199,7 @@ static void threads_and_groups(void)
  * ---- W2: no more threads to be had ----
  */
 
-#define NOBODY_ELSE	0x6e6f6e65	/* a user that has no other process */
+#define NOBODY_ELSE	0x6e6f6e65	/* a user without a process */
 
 /* In a process of that user, which may have this one and no more. */
 static void check_limit(int fd, enum model m)
@@ -430,8 +317,8 @@ static void freeze(pid_t worker, const struct cgroup *c, struct load *l,
 {
 	uint64_t cpu;
 
-	cgroup_put(c->name, "cgroup.freeze", "1");
-	EXPECT(WITHIN(BOUND_MS, cgroup_number(c->name, "cgroup.events",
+	cgroup_put(c, "cgroup.freeze", "1");
+	EXPECT(WITHIN(BOUND_MS, cgroup_number(c, "cgroup.events",
 					      "frozen ") == 1),
 	       "%s: its owner's cgroup does not freeze", model_name[m]);
 	usleep(SETTLE_US);
@@ -441,7 +328,7 @@ static void freeze(pid_t worker, const struct cgroup *c, struct load *l,
 	/* The freezer of cgroup2 leaves threads of the kernel alone. */
 	EXPECT(m == KERNEL_THREAD || cpu == 0,
 	       "a frozen task ran for %u us", (unsigned int)(cpu / 1000));
-	cgroup_put(c->name, "cgroup.freeze", "0");
+	cgroup_put(c, "cgroup.freeze", "0");
 	check_load(l, m, "freezing and thawing");
 }
 
@@ -508,7 +395,7 @@ static void disturb(enum model m)
 	if (!core)
 		note("core_pattern is not a name: no core file to be had");
 	prepare(&r, m);
-	joins = c.name;
+	joins = &c;
 	owner = owner_start(&r, core ? expect_core : join);
 	load_start(&l, &r);
 	die(owner, SIGABRT, core, &l, m);
@@ -532,7 +419,7 @@ static void disturb(enum model m)
  */
 static void signals_and_freezer(void)
 {
-	mount_cgroups();
+	cgroup_mount();
 	for_each_model(disturb);
 }
 
@@ -540,39 +427,49 @@ static void signals_and_freezer(void)
  * ---- W4: CPU limits ----
  */
 
-#define PERIOD_US	100000
-#define QUOTA_US	2000
+#define PERIOD_US	100000	/* of cpu.max */
+#define QUOTA		1	/* per cent of a CPU: its limit */
+#define MOST		6	/* more than this is not limited */
+
+/* What the worker has of a CPU in the second from now, in per cent. */
+static unsigned int share_of(pid_t worker)
+{
+	uint64_t cpu = worker_cpu(worker), start = now_ms();
+
+	sleep(1);
+	cpu = worker_cpu(worker) - cpu;
+	return (unsigned int)(cpu / (now_ms() - start) / 10000);
+}
 
 static void throttle(enum model m)
 {
-	uint64_t cpu, start, ms;
+	unsigned int alone, limited;
 	struct cgroup c;
 	struct load l;
 	struct rig r;
 	pid_t owner;
+	char max[32];
 	long before;
 
 	cgroup_make(&c, "", "cpu");
 	prepare(&r, m);
 	owner = owner_in(&r, &c);
 	load_start(&l, &r);
-	cgroup_put(c.name, "cpu.max", "2000 100000");
+	alone = share_of(worker_pid(&r));
+	EXPECT(alone > MOST, "%u %% of a CPU: too little load to tell", alone);
+	snprintf(max, sizeof(max), "%d %d", PERIOD_US / 100 * QUOTA,
+		 PERIOD_US);
+	cgroup_put(&c, "cpu.max", max);
 	/* Let a period that has begun without a limit come to its end. */
 	usleep(2 * PERIOD_US);
-	before = cgroup_number(c.name, "cpu.stat", "nr_throttled ");
-	cpu = worker_cpu(worker_pid(&r));
-	start = now_ms();
-	sleep(2);
-	ms = now_ms() - start;
-	cpu = (worker_cpu(worker_pid(&r)) - cpu) / 1000;
-	EXPECT(cgroup_number(c.name, "cpu.stat", "nr_throttled ") > before,
+	before = cgroup_number(&c, "cpu.stat", "nr_throttled ");
+	limited = share_of(worker_pid(&r));
+	note("%s: it had %u %% of a CPU, and %u %% where cpu.max allows %u %%",
+	     model_name[m], alone, limited, QUOTA);
+	EXPECT(cgroup_number(&c, "cpu.stat", "nr_throttled ") > before,
 	       "%s: nothing was throttled", model_name[m]);
-	EXPECT(cpu < ms * 1000 * 5 * QUOTA_US / PERIOD_US,
-	       "%s: limited to 2 %% of a CPU it had %u us of %u ms",
-	       model_name[m], (unsigned int)cpu, (unsigned int)ms);
-	note("%s: limited to 2 %% of a CPU it had %u us of %u ms",
-	     model_name[m], (unsigned int)cpu, (unsigned int)ms);
-	cgroup_put(c.name, "cpu.max", "max 100000");
+	EXPECT(limited <= MOST, "%s: cpu.max does not limit it", model_name[m]);
+	cgroup_put(&c, "cpu.max", "max 100000");
 	check_load(&l, m, "throttling");
 	load_stop(&l);
 	end(&r, owner);
@@ -614,7 +511,7 @@ static void cgroup_cpu(const struct cgroup *c, int cpu)
 	char text[16];
 
 	snprintf(text, sizeof(text), "%d", cpu);
-	cgroup_put(c->name, "cpuset.cpus", text);
+	cgroup_put(c, "cpuset.cpus", text);
 }
 
 static void move_cpus(enum model m)
@@ -645,16 +542,16 @@ static void move_cpus(enum model m)
 	       model_name[m]);
 	check_load(&l, m, "a change of its cpuset");
 
-	cgroup_join(there.name, owner);
+	cgroup_join(&there, owner);
 	EXPECT(WITHIN(BOUND_MS, only_on(owner, cpu[0])),
 	       "the owner does not move");
 	if (m == TASK)
-		EXPECT(WITHIN(BOUND_MS, is_in(worker, &there) &&
+		EXPECT(WITHIN(BOUND_MS, cgroup_has(&there, worker) &&
 					only_on(worker, cpu[0])),
 		       "it does not follow its owner to another cpuset");
 	else
 		/* It joins once, at SET_OWNER. */
-		EXPECT(is_in(worker, &here) && only_on(worker, cpu[1]),
+		EXPECT(cgroup_has(&here, worker) && only_on(worker, cpu[1]),
 		       "a kernel thread followed its owner");
 	check_load(&l, m, "a move to another cpuset");
 	load_stop(&l);
@@ -664,16 +561,23 @@ static void move_cpus(enum model m)
 }
 
 /*
- * W4: what limits the owner limits its worker.  With cpu.max at 2 % of a CPU,
- * and all the load from outside, the worker is throttled: it gets a tenth of a
- * CPU at most.  It follows a change of its cpuset, and, if it is a task, its
+ * W4: what limits the owner limits its worker.  With cpu.max at 1 % of a CPU,
+ * and all the load from outside, the worker is throttled: it gets 6 % at most,
+ * as ticks are long, and more without.  It follows a change of its cpuset, and, if it is a task, its
  * owner's move to another (a thread of the kernel stays where it was attached).
  * Frames flow again each time.  Any kernel with cgroup2.  Catches a worker that
  * was never attached (vhost_attach_cgroups()).
+ *
+ * Known to fail from 6.18 on, seen on 7.2: there a task is throttled when it
+ * returns to user mode, so that it holds no lock meanwhile, which a worker of
+ * either kind never does.  cpu.stat counts periods as throttled, and the worker
+ * runs on, at what it had without a limit.  To see it: a process joins a cgroup
+ * with "1000 100000" in cpu.max, owns a vhost and sets up its rings; another
+ * keeps them full; /proc/WORKER/schedstat.
  */
 static void limits(void)
 {
-	mount_cgroups();
+	cgroup_mount();
 	for_each_model(throttle);
 	for_each_model(move_cpus);
 }
@@ -759,19 +663,19 @@ static void full_cgroup(enum model m)
 	pid_t pid;
 
 	cgroup_make(&c, "", "pids");
-	cgroup_put(c.name, "pids.max", "1");
+	cgroup_put(&c, "pids.max", "1");
 	fd = vhost_open();
 	choose(fd, m);
 	pid = fork();
 	REQUIRE(pid >= 0, "fork: %s", strerror(errno));
 	if (pid == 0) {
-		cgroup_join(c.name, getpid());
+		cgroup_join(&c, getpid());
 		err = vhost_own(fd);
 		if (m == TASK) {
 			EXPECT(err == -ENOMEM || err == -EAGAIN,
 			       "SET_OWNER with pids.max reached: %s",
 			       strerror(-err));
-			cgroup_put(c.name, "pids.max", "2");
+			cgroup_put(&c, "pids.max", "2");
 			err = vhost_own(fd);
 			EXPECT(!err, "SET_OWNER with room for one: %s",
 			       strerror(-err));
@@ -779,7 +683,7 @@ static void full_cgroup(enum model m)
 			EXPECT(!err, "a kernel thread cannot be attached: %s",
 			       strerror(-err));
 		}
-		status = (int)cgroup_number(c.name, "pids.current", "");
+		status = (int)cgroup_number(&c, "pids.current", "");
 		EXPECT(status == 2, "the owner's cgroup counts %d, not 2",
 		       status);
 		_exit(0);
@@ -792,7 +696,7 @@ static void full_cgroup(enum model m)
 	cgroup_remove(&c);
 }
 
-/* Owners that are killed in the middle of SET_OWNER, or just before, or after. */
+/* Owners that are killed in SET_OWNER, or just before, or after. */
 static void killed_early(enum model m)
 {
 	unsigned int times = scaled(1000, 20);
@@ -831,7 +735,7 @@ static void killed_early(enum model m)
  */
 static void hard_to_attach(void)
 {
-	mount_cgroups();
+	cgroup_mount();
 	for_each_model(full_cgroup);
 	for_each_model(killed_early);
 }
@@ -846,8 +750,8 @@ const struct scenario workers[] = {
 	{ "W4", "cpu.max throttles a worker, and it follows its cpuset",
 	  limits, 60 },
 	{ "W5", "kicks from another process after the owner's death",
-	  owner_dies, 120 },
+	  owner_dies, 600 },
 	{ "W6", "SET_OWNER in a full cgroup, and killed in the middle",
-	  hard_to_attach, 120 },
+	  hard_to_attach, 600 },
 	{ 0 }
 };

@@ -271,6 +271,8 @@ static void twice_start(struct victim *p, struct twice *t, unsigned int index)
 	rig_set_regions(r, region, 2);
 	REQUIRE(!vhost_set_ring(r->vhost, index, &set), "the ring");
 	REQUIRE(!rig_backend(r, index, r->tap), "no backend");
+	/* TX looks at its ring once unasked; it must not see what comes next. */
+	rig_settle(r);
 }
 
 static void take_away(struct twice *t, enum part part, enum way way)
@@ -540,7 +542,7 @@ void renegotiated(void)
 	grown = kernel_kib();
 	grown = grown > kib ? grown - kib : 0;
 	EXPECT(open_fds() == fds, "%u descriptors, not %u", open_fds(), fds);
-	EXPECT(grown < 4096 + count / 4, "the kernel uses %lu KiB more", grown);
+	EXPECT(grown < 1024 + count / 4, "the kernel uses %lu KiB more", grown);
 	EXPECT(last < 4 * first + 5000, "the last tenth took %llu ms, the "
 	       "first %llu", (unsigned long long)last,
 	       (unsigned long long)first);

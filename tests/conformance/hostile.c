@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "tests/conformance/victim.h"
+#include "vhost/vhost.h"
 
 /* ---- H1, H2: avail ---- */
 
@@ -57,9 +58,42 @@ static void avail_jumps(void)
 	victim_free(&p);
 }
 
+#define TABLE_ENTRIES	65536U	/* all that 16 bits can name */
+
 /*
- * H2: an avail entry names a descriptor that is not there: ERR.  The last one
- * that is there must do.
+ * A table of descriptors for ring @index that goes on behind its end, as far as
+ * any number leads, with descriptors that would do: who follows one beyond the
+ * end sends a frame, or fills a buffer.  vhost is told of the first NUM.
+ */
+static void lay_long_table(struct victim *p, unsigned int index)
+{
+	struct rig *r = &p->bad;
+	struct ring *ring = &r->ring[index];
+	uint64_t gpa = p->work + TABLE_ENTRIES * sizeof(struct vring_desc);
+	uint32_t len = lay_frame(r, gpa, LEN, 7);
+	const struct vhost_ring set = {
+		.desc = rig_ptr(r, p->work), .avail = ring->v.avail,
+		.used = ring->v.used, .num = NUM, .kick_fd = ring->kick,
+		.call_fd = ring->call, .err_fd = ring->err,
+	};
+	struct vring_desc *d = set.desc;
+	int err;
+
+	for (unsigned int i = 0; i < TABLE_ENTRIES; i++)
+		d[i] = (struct vring_desc){
+			.addr = gpa,
+			.len = index == TX ? len : PAGE,
+			.flags = index == TX ? 0 : VRING_DESC_F_WRITE,
+		};
+	REQUIRE(!rig_backend(r, index, -1), "no stop");
+	err = vhost_set_ring(r->vhost, index, &set);
+	REQUIRE(!err && !rig_backend(r, index, r->tap), "the ring: %s",
+		strerror(-err));
+}
+
+/*
+ * H2: an avail entry names a descriptor behind the table's end: ERR.  The last
+ * one that is in it must do.
  */
 static void head_out_of_range(void)
 {
@@ -70,14 +104,13 @@ static void head_out_of_range(void)
 	victim_make(&p, PLAIN);
 	for (unsigned int index = RX; index <= TX; index++)
 		for (unsigned int i = 0; i < 5; i++) {
-			fill_avail(&p, index);
+			lay_long_table(&p, index);
 			ring_offer(&p.bad.ring[index], head[i]);
 			snprintf(what, sizeof(what), "head %u", head[i]);
 			expect_broken(&p, index, what);
 		}
 
-	ring_desc(&p.bad.ring[TX], NUM - 1, p.work,
-		  lay_frame(&p.bad, p.work, LEN, 7), 0, 0);
+	lay_long_table(&p, TX);
 	ring_offer(&p.bad.ring[TX], NUM - 1);
 	expect_fine(&p, 7, LEN, "the last descriptor");
 	victim_free(&p);
@@ -105,20 +138,20 @@ static void chain_loops(void)
 		{ "next far outside",		64, 1, 0xffff },
 	};
 	struct victim p;
+	struct vring_desc *d;
 	uint32_t len;
 
 	victim_make(&p, PLAIN);
+	d = rig_ptr(&p.bad, p.work);
 	for (unsigned int index = RX; index <= TX; index++)
 		for (unsigned int i = 0; i < 6; i++) {
-			struct ring *ring = &p.bad.ring[index];
-			uint16_t flags = VRING_DESC_F_NEXT |
-				(index == RX ? VRING_DESC_F_WRITE : 0);
-
-			ring_desc(ring, 0, p.work, loop[i].len, flags,
-				  loop[i].next0);
-			ring_desc(ring, 1, p.work + PAGE, loop[i].len, flags,
-				  loop[i].next1);
-			ring_offer(ring, 0);
+			lay_long_table(&p, index);
+			d[0].flags |= VRING_DESC_F_NEXT;
+			d[1].flags |= VRING_DESC_F_NEXT;
+			d[0].len = d[1].len = loop[i].len;
+			d[0].next = loop[i].next0;
+			d[1].next = loop[i].next1;
+			ring_offer(&p.bad.ring[index], 0);
 			expect_broken(&p, index, loop[i].what);
 		}
 
@@ -134,8 +167,6 @@ static void chain_loops(void)
 }
 
 /* ---- H4: indirect tables ---- */
-
-#define TABLE_MAX	65536U	/* descriptors: what vhost takes of one table */
 
 /*
  * A table of @n at the first work page, its descriptors one byte each but for
@@ -204,7 +235,7 @@ static void indirect_tables(void)
 		/* Good but for its size: what is read first would do. */
 		lay_table(&p, index, 2, 2048);
 		offer_table(&p, index, p.work,
-			    (TABLE_MAX + 1) * sizeof(*d), 0);
+			    (TABLE_ENTRIES + 1) * sizeof(*d), 0);
 		expect_broken(&p, index, "a table of 65537");
 
 		offer_table(&p, index, RIG_MEMORY, 4 * sizeof(*d), 0);

@@ -14,9 +14,9 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <linux/if_tun.h>
-#include <linux/rtnetlink.h>
 
 #include "tests/conformance/amounts.h"
+#include "tests/conformance/links.h"
 #include "tests/conformance/owner.h"
 #include "vhost/vhost.h"
 
@@ -303,29 +303,6 @@ static void owner_ends_under_load(void)
  * ---- L4 to L6: the tap ----
  */
 
-/* Delete interface @name, as `ip link del` does. */
-static void link_delete(const char *name)
-{
-	struct {
-		struct nlmsghdr head;
-		struct ifinfomsg link;
-	} ask = {
-		.head = { .nlmsg_len = sizeof(ask), .nlmsg_type = RTM_DELLINK,
-			  .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK },
-		.link.ifi_index = (int)if_nametoindex(name),
-	};
-	struct { struct nlmsghdr head; struct nlmsgerr err; char more[512]; }
-		answer;
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-
-	REQUIRE(fd >= 0 && send(fd, &ask, sizeof(ask), 0) == sizeof(ask) &&
-		recv(fd, &answer, sizeof(answer), 0) > 0,
-		"netlink: %s", strerror(errno));
-	REQUIRE(answer.head.nlmsg_type == NLMSG_ERROR && !answer.err.error,
-		"RTM_DELLINK: %s", strerror(-answer.err.error));
-	close(fd);
-}
-
 /*
  * L4: the tap's interface is deleted under load.  Every frame for it is then
  * used or an error, with ERR signalled; nothing may hang.  With the load gone
@@ -339,12 +316,14 @@ static void delete_tap(void)
 	struct load load;
 	uint64_t before;
 	struct rig r;
+	int err;
 
 	rig_make(&r, FEATURES, 256);
 	rig_start(&r);
 	load_start(&load, &r);
-	link_delete(r.name);
-	EXPECT(if_nametoindex(r.name) == 0, "%s is still there", r.name);
+	err = link_delete(r.name);
+	REQUIRE(!err, "deleting %s: %s", r.name, strerror(-err));
+	EXPECT(link_index(r.name) == 0, "%s is still there", r.name);
 	EXPECT(wait_readable(r.ring[TX].err, BOUND_MS),
 	       "TX: no ERR, though the tap is gone");
 	load_stop(&load);

@@ -33,14 +33,6 @@ int link_ioctl(unsigned long request, const char *name, struct ifreq *ifr)
 	return err;
 }
 
-int link_index(const char *name)
-{
-	struct ifreq ifr;
-
-	memset(&ifr, 0, sizeof(ifr));
-	return link_ioctl(SIOCGIFINDEX, name, &ifr) ? 0 : ifr.ifr_ifindex;
-}
-
 /*
  * ---- rtnetlink ----
  */
@@ -85,30 +77,54 @@ static void begin(struct request *req, unsigned short type,
 {
 	memset(req, 0, sizeof(*req));
 	req->head.nlmsg_type = type;
-	req->head.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
+	req->head.nlmsg_flags = NLM_F_REQUEST | flags;
 	req->head.nlmsg_len = NLMSG_LENGTH(body);
 }
 
-/* What the kernel says to @req: 0 or -errno. */
-static int ask(struct request *req)
+struct answer {
+	struct nlmsghdr head;
+	union {
+		struct nlmsgerr error;
+		struct ifinfomsg link;
+	};
+	char rest[sizeof(struct request)];	/* and more, which is cut off */
+};
+
+/* What the kernel says to @req: 0 and @answer, or -errno. */
+static int talk(struct request *req, struct answer *answer)
 {
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	struct {
-		struct nlmsghdr head;
-		struct nlmsgerr error;
-		char rest[sizeof(struct request)];
-	} answer;
-	int err = -EPROTO;
+	int err = 0;
 
 	if (fd < 0)
 		return -errno;
 	if (send(fd, req, req->head.nlmsg_len, 0) < 0 ||
-	    recv(fd, &answer, sizeof(answer), 0) < 0)
+	    recv(fd, answer, sizeof(*answer), 0) < 0)
 		err = -errno;
-	else if (answer.head.nlmsg_type == NLMSG_ERROR)
-		err = answer.error.error;
+	else if (answer->head.nlmsg_type == NLMSG_ERROR)
+		err = answer->error.error;
 	close(fd);
 	return err;
+}
+
+/* 0 or -errno: @req is a wish, not a question. */
+static int ask(struct request *req)
+{
+	struct answer answer;
+
+	req->head.nlmsg_flags |= NLM_F_ACK;
+	return talk(req, &answer);
+}
+
+/* SIOCGIFINDEX would have modprobe look for a driver of that name. */
+int link_index(const char *name)
+{
+	struct answer answer;
+	struct request req;
+
+	begin(&req, RTM_GETLINK, 0, sizeof(req.link));
+	add(&req, IFLA_IFNAME, name, strlen(name) + 1);
+	return talk(&req, &answer) == 0 ? answer.link.ifi_index : 0;
 }
 
 int link_delete(const char *name)

@@ -380,7 +380,6 @@ void if_up(const char *name, bool up)
 int tap_open(const char *name, short flags)
 {
 	struct ifreq ifr = { 0 };
-	bool first = if_nametoindex(name) == 0;
 	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 
 	open_probe();
@@ -391,7 +390,8 @@ int tap_open(const char *name, short flags)
 		strerror(errno));
 	REQUIRE(ioctl(fd, TUNSETOFFLOAD, 0UL) == 0, "TUNSETOFFLOAD: %s",
 		strerror(errno));
-	if (!first)		/* one more queue of a tap that is up */
+	if_request(SIOCGIFFLAGS, "flags", &ifr);
+	if (ifr.ifr_flags & IFF_UP)	/* one more queue of it */
 		return fd;
 	ifr.ifr_mtu = TAP_MTU;
 	if_request(SIOCSIFMTU, "MTU", &ifr);

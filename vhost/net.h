@@ -14,8 +14,7 @@
  * One kick, call and err eventfd per ring.  kick and call are made by the card
  * and also given to KVM; err is ours, and says that a ring is broken or that
  * the tap does not take packets any more.  vhost never reads a kick_fd; KVM
- * empties a call_fd as it injects the interrupt.  (The TX ring's call takes the
- * way of machine/call.h, unless tx-delay=0.)
+ * empties a call_fd as it injects the interrupt.
  *
  * Two parties cannot both set InterruptStatus.  How that is solved is at the
  * top of virtio/mmio.h.

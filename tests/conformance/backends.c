@@ -463,8 +463,9 @@ static void *swap_descriptors(void *unused)
 
 /*
  * B7: another thread makes the descriptor now a tap and now a pipe, while it is
- * given to SET_BACKEND.  It is either, so the answer is 0 or ENOTSOCK; and each
- * reference to the tap is given back: it is gone when the last descriptor is.
+ * given to SET_BACKEND.  It is either, so the answer is 0 or ENOTSOCK, and after
+ * a 0 RX has its frames; and each reference to the tap is given back: it is gone
+ * when the last descriptor is.
  * Catches CVE-2023-1838 (5.18), where the descriptor was looked up twice.
  */
 static void descriptor_race(void)
@@ -494,8 +495,17 @@ static void descriptor_race(void)
 		if (!EXPECT(err == 0 || err == -ENOTSOCK, "SET_BACKEND: %s",
 			    strerror(-err)))
 			break;
-		taken += err == 0;
 		refused += err != 0;
+		if (err)
+			continue;
+		taken++;
+		/* All of it is the tap, if any is: also where frames are. */
+		if (i / 2 % 2 == RX) {
+			raw_offer(&r, 1);
+			send_frame(r.wire, 60, i);
+			if (!next_is(&r, 60, i))
+				break;
+		}
 	}
 	atomic_store(&swap.stop, true);
 	pthread_join(thread, NULL);

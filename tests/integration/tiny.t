@@ -130,15 +130,6 @@ for backend in $BACKENDS; do
 done
 kill "$echo_pid"
 
-# A KVM that emulates each instruction counts them; on another they are few.
-tiny a hello --stats
-emulated=$(stats_cell '^KVM, the vCPUs' insn_emulation 1 <"$guests/a.err")
-if [ "${emulated:-0}" -gt 5000 ]; then
-	ok "hello takes 400,000 instructions at most ($emulated)" \
-		[ "$emulated" -le 400000 ]
-else
-	result ok "hello's instructions # SKIP this KVM does not count them"
-fi
 tiny a speed
 like "speed" "$guests/a.log" '^speed: end'
 ok "under 64 KiB ($(stat -c %s "$TINY") bytes)" \

@@ -51,7 +51,8 @@ guest_launch() {
 		<"$guests/$name.in" >"$guests/$name.log" 2>"$guests/$name.err" &
 	guest_pid=$!
 	echo "$guest_pid" >"$guests/$name.pid"
-	eval "exec 9>'$guests/$name.in'"
+	# For both: whoever writes to a guest that has ended must not wait.
+	eval "exec 9<>'$guests/$name.in'"
 }
 
 # guest_start NAME APPEND [LAUNCHER-OPTION]...: and wait until its shell reads.

@@ -248,35 +248,29 @@ static void rx_interrupt_on(struct card *c)
 	barrier();
 }
 
-/* Buffer @id with @len bytes, from @skip on, to @frame: then offered again. */
+/*
+ * Buffer @id with @len bytes, from @skip on, to @frame, if it fits into @room:
+ * then offered again.  Returns how many that are, copied or not.
+ */
 static unsigned int rx_copy(struct card *c, uint8_t *frame, unsigned int room,
 			    uint32_t id, uint32_t len, uint32_t skip)
 {
-	if (len > c->rx_bytes || len < skip || len - skip > room)
+	if (len > c->rx_bytes || len < skip)
 		fail("card %u: %u bytes in a buffer of %u", c->index, len,
 		     c->rx_bytes);
-	memcpy(frame, memory[c->index].rx[id] + skip, len - skip);
+	if (len - skip <= room)
+		memcpy(frame, memory[c->index].rx[id] + skip, len - skip);
 	offer(&c->ring[RX], id);
 	return len - skip;
 }
 
-/*
- * The next frame, without its header, into @frame of FRAME_MAX bytes.  Returns
- * its length, or 0: then there is none, and an interrupt will say so when that
- * changes.
- */
-unsigned int card_receive(struct card *c, void *frame)
+/* The frame that begins in buffer @id.  Returns its length, however large. */
+static unsigned int rx_frame(struct card *c, uint8_t *frame, uint32_t id,
+			     uint32_t len)
 {
-	struct net_header h;
-	struct ring *r = &c->ring[RX];
 	unsigned int got, buffers;
-	uint32_t id, len;
+	struct net_header h;
 
-	if (!used_next(r, &id, &len)) {
-		rx_interrupt_on(c);
-		if (!used_next(r, &id, &len))
-			return 0;
-	}
 	memcpy(&h, memory[c->index].rx[id], sizeof(h));
 	got = rx_copy(c, frame, FRAME_MAX, id, len, sizeof(h));
 
@@ -285,12 +279,34 @@ unsigned int card_receive(struct card *c, void *frame)
 	if (buffers == 0)
 		fail("card %u: a frame in no buffers", c->index);
 	while (--buffers) {
-		if (!used_next(r, &id, &len))
+		if (!used_next(&c->ring[RX], &id, &len))
 			fail("card %u: a frame lacks a buffer", c->index);
-		got += rx_copy(c, (uint8_t *)frame + got, FRAME_MAX - got, id,
-			       len, 0);
+		got += rx_copy(c, frame + got,
+			       got < FRAME_MAX ? FRAME_MAX - got : 0, id, len, 0);
 	}
 	kick(c, RX);
+	return got;
+}
+
+/*
+ * The next frame, without its header, into @frame of FRAME_MAX bytes; one that
+ * is larger is dropped, as by any card.  Returns its length, or 0: then there
+ * is none, and an interrupt will say so when that changes.
+ */
+unsigned int card_receive(struct card *c, void *frame)
+{
+	struct ring *r = &c->ring[RX];
+	unsigned int got = FRAME_MAX + 1;
+	uint32_t id, len;
+
+	while (got > FRAME_MAX) {
+		if (!used_next(r, &id, &len)) {
+			rx_interrupt_on(c);
+			if (!used_next(r, &id, &len))
+				return 0;
+		}
+		got = rx_frame(c, frame, id, len);
+	}
 	return got;
 }
 

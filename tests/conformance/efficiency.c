@@ -929,7 +929,7 @@ static void streams(void)
 static void idle(void)
 {
 	static const uint64_t features[] = { V1, V1 | EVENT_IDX };
-	unsigned int ms = scaled(3000, 500);
+	unsigned int ms = scaled(3000, 300);
 
 	for (unsigned int i = 0; i < 2; i++) {
 		struct cost c = { 0 };

@@ -7,12 +7,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <linux/userfaultfd.h>
 
@@ -366,6 +368,48 @@ static void page_gone(struct victim *p, struct twice *t, unsigned int index,
 	EXPECT(!rig_backend(&p->bad, index, -1), "%s: does not stop", what);
 }
 
+/*
+ * The page of @part goes, into @content, and userfaultfd holds back another.
+ * TX has a frame to send: its worker asks for the page, and waits.  Returns the
+ * userfaultfd.
+ */
+static int stall(struct victim *p, struct twice *t, enum part part,
+		 char content[PAGE])
+{
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	struct uffdio_api api = { .api = UFFD_API };
+	char *page = t->theirs + part * PAGE;
+	struct uffdio_register reg = {
+		.range = { (uintptr_t)page, PAGE },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+
+	REQUIRE(fd >= 0 && !ioctl(fd, UFFDIO_API, &api), "userfaultfd: %s",
+		strerror(errno));
+	twice_start(p, t, TX);
+	twice_offer(p, TX);
+	memcpy(content, page, PAGE);
+	REQUIRE(mmap(page, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE |
+		     MAP_ANONYMOUS | MAP_FIXED, -1, 0) == page &&
+		!ioctl(fd, UFFDIO_REGISTER, &reg), "UFFDIO_REGISTER: %s",
+		strerror(errno));
+	REQUIRE(!eventfd_write(p->bad.ring[TX].kick, 1), "kick: %s",
+		strerror(errno));
+	REQUIRE(wait_readable(fd, SOON_MS), "late %s: nobody asks for it",
+		part_name[part]);
+	return fd;
+}
+
+static void let_go(int fd, const char *page, const char *content)
+{
+	struct uffdio_copy copy = {
+		.dst = (uintptr_t)page, .src = (uintptr_t)content, .len = PAGE,
+	};
+
+	REQUIRE(!ioctl(fd, UFFDIO_COPY, &copy), "UFFDIO_COPY: %s",
+		strerror(errno));
+}
+
 static void *stop_backend(void *arg)
 {
 	struct victim *p = arg;
@@ -382,41 +426,18 @@ static void *stop_backend(void *arg)
  */
 static void page_late(struct victim *p, struct twice *t, enum part part)
 {
-	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	struct uffdio_api api = { .api = UFFD_API };
-	char *page = t->theirs + part * PAGE;
-	struct uffdio_register reg = {
-		.range = { (uintptr_t)page, PAGE },
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
-	char content[PAGE] __attribute__((aligned(4096)));
-	struct uffdio_copy copy = {
-		.dst = (uintptr_t)page, .src = (uintptr_t)content, .len = PAGE,
-	};
-	pthread_t thread;
+	char content[PAGE];
+	int fd = stall(p, t, part, content);
 	uint8_t frame[LEN];
+	pthread_t thread;
 
-	REQUIRE(fd >= 0 && !ioctl(fd, UFFDIO_API, &api), "userfaultfd: %s",
-		strerror(errno));
-	twice_start(p, t, TX);
-	twice_offer(p, TX);
-	memcpy(content, page, PAGE);
-	REQUIRE(mmap(page, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE |
-		     MAP_ANONYMOUS | MAP_FIXED, -1, 0) == page &&
-		!ioctl(fd, UFFDIO_REGISTER, &reg), "UFFDIO_REGISTER: %s",
-		strerror(errno));
-	REQUIRE(!eventfd_write(p->bad.ring[TX].kick, 1), "kick: %s",
-		strerror(errno));
-	EXPECT(wait_readable(fd, SOON_MS), "late %s: nobody asks for it",
-	       part_name[part]);
 	stop = false;
 	REQUIRE(!pthread_create(&thread, NULL, stop_backend, p), "no thread");
 	EXPECT(rig_alive(&p->good), "late %s: the neighbour stalls, too",
 	       part_name[part]);
 	note("late %s: SET_BACKEND(-1) %s", part_name[part],
 	     stop ? "does not wait for it" : "waits for it");
-	REQUIRE(!ioctl(fd, UFFDIO_COPY, &copy), "UFFDIO_COPY: %s",
-		strerror(errno));
+	let_go(fd, t->theirs + part * PAGE, content);
 	for (unsigned int ms = 0; !stop && ms < SOON_MS; ms += 10)
 		sleep_ms(10);
 	REQUIRE(stop, "late %s: it has come, but SET_BACKEND(-1) does not "
@@ -429,10 +450,58 @@ static void page_late(struct victim *p, struct twice *t, enum part part)
 }
 
 /*
+ * The owner of such a ring is killed while its worker waits, by somebody who
+ * has its userfaultfd, too, so that it does not go with the owner.  It must die.
+ *
+ * Before 6.4 the worker is a thread of the kernel, to which SIGKILL means
+ * nothing (F6): it waits on, and the owner for it, in vhost_net_stop(), where no
+ * signal ends that either.  The same befalls an owner that closes its vhost
+ * while it holds the only userfaultfd; then for good.
+ */
+static void killed_while_late(void)
+{
+	struct { int fd; char *page; } late;
+	char content[PAGE] = { 0 };
+	int tell[2], pidfd, fd;
+	pid_t pid;
+
+	REQUIRE(!pipe2(tell, O_CLOEXEC) && (pid = fork()) >= 0, "fork: %s",
+		strerror(errno));
+	if (!pid) {
+		struct victim p;
+		struct twice t;
+
+		victim_make(&p, PLAIN);
+		twice_make(&p, &t, TX);
+		late.fd = stall(&p, &t, USED, content);
+		late.page = t.theirs + USED * PAGE;
+		if (write(tell[1], &late, sizeof(late)) == sizeof(late))
+			pause();
+		_exit(1);
+	}
+	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	REQUIRE(wait_readable(tell[0], 2 * SOON_MS) &&
+		read(tell[0], &late, sizeof(late)) == sizeof(late),
+		"no stall to be killed in");
+	fd = (int)syscall(SYS_pidfd_getfd, pidfd, late.fd, 0);
+	REQUIRE(fd >= 0, "pidfd_getfd: %s", strerror(errno));
+	kill(pid, SIGKILL);
+	if (!EXPECT(wait_readable(pidfd, 3000), "F6: killed while its worker "
+		    "waits for a page, the owner does not die")) {
+		let_go(fd, late.page, content);
+		REQUIRE(wait_readable(pidfd, SOON_MS), "nor once it is there");
+	}
+	waitpid(pid, NULL, 0);
+	close(fd);
+	close(pidfd);
+}
+
+/*
  * H11: each part of a ring, and a packet, unmapped, protected, on a file that
  * became shorter, or on a page that userfaultfd holds back: ERR, or a stall
  * until it is there; SET_BACKEND(-1) returns, the neighbour does not notice,
- * and a reset with good memory is a cure.
+ * and a reset with good memory is a cure.  A stall does not keep its owner from
+ * being killed.
  */
 void memory_goes_away(void)
 {
@@ -458,6 +527,7 @@ void memory_goes_away(void)
 	rig_reset_empty(&p.bad);
 	EXPECT(rig_alive(&p.bad), "no reset helps");
 	victim_free(&p);
+	killed_while_late();
 }
 
 /* ---- H13 ---- */

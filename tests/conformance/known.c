@@ -20,6 +20,9 @@ static const struct known known[] = {
 	  "(6.14)" },
 	{ "H6", VERSION(4, 20, 0), 0, "F1:", F1 },
 	{ "H11", VERSION(4, 20, 0), 0, "F1:", F1 },
+	{ "H11", 0, VERSION(6, 4, 0), "F6:",
+	  "F6: a worker that waits for a page cannot be killed while it is "
+	  "a thread of the kernel, until 6.4" },
 	{ "D3", 0, 0, "written pages are lost",
 	  "F2: LOG_ALL without a log that can be written is accepted, and "
 	  "nothing tells that bits are lost" },

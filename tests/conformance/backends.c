@@ -11,9 +11,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 #include <linux/if_tun.h>
+#include <linux/userfaultfd.h>
 
 #include "tests/conformance/backends.h"
 #include "tests/conformance/bpf.h"
@@ -21,6 +24,7 @@
 #include "tests/conformance/packet.h"
 #include "tests/conformance/raw.h"
 #include "tests/conformance/rig.h"
+#include "vhost/vhost.h"
 
 #define PATIENCE	5000	/* ms until something will never come */
 #define A_WHILE		200	/* ms in which what must not come would have */
@@ -461,26 +465,12 @@ static void *swap_descriptors(void *unused)
 	return NULL;
 }
 
-/*
- * B7: another thread makes the descriptor now a tap and now a pipe, while it is
- * given to SET_BACKEND.  It is either, so the answer is 0 or ENOTSOCK, and after
- * a 0 RX has its frames; and each reference to the tap is given back: it is gone
- * when the last descriptor is.
- * Catches CVE-2023-1838 (5.18), where the descriptor was looked up twice.
- */
-static void descriptor_race(void)
+/* The descriptor changes all the time, and is given to both rings in turn. */
+static void race(struct rig *r)
 {
 	unsigned int times = scaled(20000, 2000), taken = 0, refused = 0;
 	pthread_t thread;
-	int pipes[2];
-	struct rig r;
 
-	rig_make(&r, FEATURE(VIRTIO_F_VERSION_1), 256);
-	rig_start(&r);
-	REQUIRE(pipe2(pipes, O_CLOEXEC) == 0, "pipe: %s", strerror(errno));
-	swap.tap = r.tap;
-	swap.other = pipes[0];
-	swap.fd = dup(pipes[0]);
 	REQUIRE(pthread_create(&thread, NULL, swap_descriptors, NULL) == 0,
 		"no thread");
 	for (unsigned int i = 0; i < times || !taken || !refused; i++) {
@@ -490,33 +480,93 @@ static void descriptor_race(void)
 			    "%u refused", taken, refused))
 			break;
 		if (i % 2)
-			set_backend(&r, i / 2 % 2, -1);
-		err = rig_backend(&r, i / 2 % 2, swap.fd);
+			set_backend(r, i / 2 % 2, -1);
+		err = rig_backend(r, i / 2 % 2, swap.fd);
 		if (!EXPECT(err == 0 || err == -ENOTSOCK, "SET_BACKEND: %s",
 			    strerror(-err)))
 			break;
+		taken += err == 0;
 		refused += err != 0;
-		if (err)
-			continue;
-		taken++;
-		/* All of it is the tap, if any is: also where frames are. */
-		if (i / 2 % 2 == RX) {
-			raw_offer(&r, 1);
-			send_frame(r.wire, 60, i);
-			if (!next_is(&r, 60, i))
-				break;
-		}
 	}
 	atomic_store(&swap.stop, true);
 	pthread_join(thread, NULL);
 	note("%u times a tap, %u times a pipe", taken, refused);
+}
 
-	close(swap.fd);
-	set_backend(&r, RX, r.tap);
-	set_backend(&r, TX, r.tap);
-	rig_alive(&r);
+static void *give_to_rx(void *rig)
+{
+	struct vhost_vring_file file = { RX, swap.fd };
+
+	return (void *)(intptr_t)vhost_ioctl(((struct rig *)rig)->vhost,
+					     VHOST_NET_SET_BACKEND, &file);
+}
+
+/*
+ * The descriptor changes at a moment of our choice: SET_BACKEND has looked it up
+ * and writes into the used ring, whose page is not there yet.
+ */
+static void change_within(struct rig *r)
+{
+	int uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	struct uffdio_api api = { .api = UFFD_API };
+	void *page = r->ring[RX].v.used, *err;
+	struct uffdio_register reg = {
+		.range = { (uintptr_t)page, 4096 },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	struct uffdio_zeropage zero = { .range = reg.range };
+	pthread_t thread;
+
+	set_backend(r, RX, -1);
+	set_backend(r, TX, -1);
+	rig_rewind(r, 0);
+	rig_set_ring(r, RX);
+	rig_set_ring(r, TX);
+	REQUIRE(uffd >= 0 && ioctl(uffd, UFFDIO_API, &api) == 0 &&
+		mmap(page, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE |
+		     MAP_ANONYMOUS | MAP_FIXED, -1, 0) == page &&
+		ioctl(uffd, UFFDIO_REGISTER, &reg) == 0, "userfaultfd: %s",
+		strerror(errno));
+
+	dup2(swap.tap, swap.fd);
+	REQUIRE(pthread_create(&thread, NULL, give_to_rx, r) == 0, "no thread");
+	EXPECT(wait_readable(uffd, PATIENCE), "SET_BACKEND does not touch the "
+	       "used ring");
+	dup2(swap.other, swap.fd);
+	REQUIRE(ioctl(uffd, UFFDIO_ZEROPAGE, &zero) == 0, "UFFDIO_ZEROPAGE: %s",
+		strerror(errno));
+	pthread_join(thread, &err);
+	close(uffd);
+	EXPECT(!err, "SET_BACKEND: %s", strerror(-(int)(intptr_t)err));
+	set_backend(r, TX, swap.tap);
+	rig_alive(r);
+}
+
+/*
+ * B7: another thread makes the descriptor now a tap and now a pipe, while it is
+ * given to SET_BACKEND.  It is either, so the answer is 0 or ENOTSOCK; if it was
+ * a tap when it was looked up, all of the ring is with the tap; and each
+ * reference is given back: the tap is gone when its last descriptor is.  Catches
+ * CVE-2023-1838 (5.18), where RX looked the descriptor up a second time, for
+ * where its frames are.
+ */
+static void descriptor_race(void)
+{
+	int pipes[2];
+	struct rig r;
+
+	rig_make(&r, FEATURE(VIRTIO_F_VERSION_1), 256);
+	rig_start(&r);
+	REQUIRE(pipe2(pipes, O_CLOEXEC) == 0, "pipe: %s", strerror(errno));
+	swap.tap = r.tap;
+	swap.other = pipes[0];
+	swap.fd = dup(pipes[0]);
+	race(&r);
+	change_within(&r);
+
 	set_backend(&r, RX, -1);
 	set_backend(&r, TX, -1);
+	close(swap.fd);
 	close(r.tap);
 	for (unsigned int i = 0; i < PATIENCE / 10 && link_index(r.name); i++)
 		usleep(10000);

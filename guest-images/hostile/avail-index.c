@@ -8,6 +8,7 @@
  * offers descriptors that vhost will not have.
  *
  * run: --cpus 2
+ * strict: rx-jump
  * expect jump: broken 1 TX ring broken: avail idx
  * expect back: broken 1 TX ring broken: avail idx
  * expect rx-jump: broken 1 RX ring broken: avail idx

@@ -4,6 +4,7 @@
  *
  * The ring is broken, and named.
  *
+ * strict: rx-read
  * expect tx-write: broken 1 TX ring broken
  * expect tx-both: broken 1 TX ring broken
  * expect rx-read: broken 1 RX ring broken

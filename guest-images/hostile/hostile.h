@@ -19,6 +19,7 @@
  *   run: OPTIONS                  of the launcher's, for this file
  *   cards: N                      so many are abused in turn, if not both: what
  *                                 has nothing to do with cards is done once
+ *   traffic: in                   frames for the abused card come in all the while
  *   strict: NAME                  that row once more, with all of it, with
  *                                 --registers trap --irq relay
  *

@@ -6,6 +6,7 @@
  *
  * No frame is written after a reset has returned; nothing leaks or hangs.
  *
+ * traffic: in
  * expect *: broken 0
  */
 #include "hostile.h"

@@ -23,28 +23,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "tests/conformance/clock.h"
 #include "tests/conformance/rig.h"
 
 /* No step of a scenario here may take longer than this. */
 #define BOUND_MS	5000U
 
-static inline uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 /* Does @cond become true within @ms?  It is looked at once at least. */
 #define WITHIN(ms, cond) __extension__ ({				\
-	uint64_t until_ = now_ms() + (ms);				\
+	uint64_t until_ = clock_ns() + (ms) * 1000000ULL;		\
 	bool is_;							\
 									\
-	while (!(is_ = (cond)) && now_ms() < until_)			\
+	while (!(is_ = (cond)) && clock_ns() < until_)			\
 		usleep(1000);						\
 	is_;								\
 })

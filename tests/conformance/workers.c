@@ -25,16 +25,11 @@
 
 #include "tests/conformance/cgroup.h"
 #include "tests/conformance/owner.h"
+#include "tests/conformance/uapi.h"
 #include "vhost/vhost.h"
 
 #define FEATURES	(FEATURE(VIRTIO_F_VERSION_1) | \
 			 FEATURE(VIRTIO_NET_F_MRG_RXBUF))
-
-/* 0x83 for a few stable updates, which we leave alone. */
-#ifndef VHOST_SET_FORK_FROM_OWNER
-#define VHOST_SET_FORK_FROM_OWNER _IOW(VHOST_VIRTIO, 0x84, __u8)
-#define VHOST_GET_FORK_FROM_OWNER _IOR(VHOST_VIRTIO, 0x85, __u8)
-#endif
 
 enum model { KERNEL_THREAD, TASK };
 static const char *const model_name[] = { "kernel thread", "task" };
@@ -43,12 +38,16 @@ static const char *const model_name[] = { "kernel thread", "task" };
  * ---- the models ----
  */
 
-/* May an owner choose?  Then @fd, not owned yet, gets a worker of kind @m. */
+/*
+ * May an owner choose?  (Not where the ioctl was still 0x83: that is left alone,
+ * since it is another's now.)  Then @fd, not owned yet, gets a worker of kind @m.
+ */
 static bool choose(int fd, enum model m)
 {
-	uint8_t from_owner = m == TASK;
+	uint8_t mode = m == TASK ? VHOST_FORK_OWNER_TASK :
+				   VHOST_FORK_OWNER_KTHREAD;
 
-	return vhost_ioctl(fd, VHOST_SET_FORK_FROM_OWNER, &from_owner) == 0;
+	return vhost_ioctl(fd, VHOST_SET_FORK_FROM_OWNER, &mode) == 0;
 }
 
 /* What this kernel makes if it is not asked; by looking at one. */
@@ -434,11 +433,11 @@ static void signals_and_freezer(void)
 /* What the worker has of a CPU in the second from now, in per cent. */
 static unsigned int share_of(pid_t worker)
 {
-	uint64_t cpu = worker_cpu(worker), start = now_ms();
+	uint64_t cpu = worker_cpu(worker), start = clock_ns();
 
 	sleep(1);
 	cpu = worker_cpu(worker) - cpu;
-	return (unsigned int)(cpu / (now_ms() - start) / 10000);
+	return (unsigned int)(cpu * 100 / (clock_ns() - start));
 }
 
 static void throttle(enum model m)

@@ -191,7 +191,7 @@ static void check_poison(struct rig *r)
  */
 static void close_under_load(void)
 {
-	unsigned int times = scaled(1000, 10);
+	unsigned int times = scaled(200, 10);
 	struct load load;
 	struct rig r;
 
@@ -257,7 +257,7 @@ static bool take_tap(const char *name, int *fd)
  */
 static void owner_ends_under_load(void)
 {
-	unsigned int times = scaled(200, 6);
+	unsigned int times = scaled(60, 6);
 	struct load load;
 	int keep, status;
 	struct rig r;
@@ -450,7 +450,7 @@ static void detach_and_attach(void)
 	replace_tap(&r, "multi0");
 	rig_start(&r);
 	load_start(&load, &r);
-	for (unsigned int i = 0; i < scaled(1000, 10); i++) {
+	for (unsigned int i = 0; i < scaled(300, 10); i++) {
 		queue(r.tap, IFF_DETACH_QUEUE);
 		usleep(rnd() % 2000);
 		queue(r.tap, IFF_ATTACH_QUEUE);
@@ -545,7 +545,7 @@ static void offer_burst(struct rig *r, struct stream *tx, struct stream *rx)
 
 /*
  * L7: both rings are stopped in the middle of bursts, and go on from the bases
- * that GET_VRING_BASE told, thousands of times; some frames come while they are
+ * that GET_VRING_BASE told, a thousand times; some frames come while they are
  * stopped.  Every frame must arrive once, in order and whole, both ways, and a
  * stopped ring must have nothing that was taken but not used.  Any kernel.
  * Catches a lost or repeated frame at SET_BACKEND(-1): a batch not flushed, RX
@@ -554,7 +554,7 @@ static void offer_burst(struct rig *r, struct stream *tx, struct stream *rx)
  */
 static void stop_and_restart(void)
 {
-	unsigned int times = scaled(5000, 50), early = 0;
+	unsigned int times = scaled(1000, 50), early = 0;
 	struct stream tx = { 0 }, rx = { 0 };
 	struct rig r;
 

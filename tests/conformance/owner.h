@@ -77,7 +77,7 @@ struct load {
 	pthread_t thread;
 	atomic_bool stop;
 	atomic_ulong sent, received;	/* used buffers, of TX and of RX */
-	uint32_t seq;
+	uint8_t frame[600];		/* what the wire sends */
 };
 
 /* Returns once frames go both ways. */

@@ -428,7 +428,7 @@ static void signals_and_freezer(void)
 
 #define PERIOD_US	100000	/* of cpu.max */
 #define QUOTA		1	/* per cent of a CPU: its limit */
-#define MOST		6	/* more than this is not limited */
+#define LOADED		8	/* what it must have without one, to tell */
 
 /* What the worker has of a CPU in the second from now, in per cent. */
 static unsigned int share_of(pid_t worker)
@@ -442,7 +442,7 @@ static unsigned int share_of(pid_t worker)
 
 static void throttle(enum model m)
 {
-	unsigned int alone, limited;
+	unsigned int alone = 0, limited;
 	struct cgroup c;
 	struct load l;
 	struct rig r;
@@ -454,20 +454,26 @@ static void throttle(enum model m)
 	prepare(&r, m);
 	owner = owner_in(&r, &c);
 	load_start(&l, &r);
-	alone = share_of(worker_pid(&r));
-	EXPECT(alone > MOST, "%u %% of a CPU: too little load to tell", alone);
+	for (int i = 0; i < 3 && alone < LOADED; i++)
+		alone = share_of(worker_pid(&r));
+	EXPECT(alone >= LOADED, "%u %% of a CPU: too little load to tell",
+	       alone);
 	snprintf(max, sizeof(max), "%d %d", PERIOD_US / 100 * QUOTA,
 		 PERIOD_US);
 	cgroup_put(&c, "cpu.max", max);
 	/* Let a period that has begun without a limit come to its end. */
 	usleep(2 * PERIOD_US);
 	before = cgroup_number(&c, "cpu.stat", "nr_throttled ");
-	limited = share_of(worker_pid(&r));
+	/* It may run over once, if a tick is late, and pays that back later. */
+	limited = alone;
+	for (int i = 0; i < 3 && limited > alone / 3; i++)
+		limited = share_of(worker_pid(&r));
 	note("%s: it had %u %% of a CPU, and %u %% where cpu.max allows %u %%",
 	     model_name[m], alone, limited, QUOTA);
 	EXPECT(cgroup_number(&c, "cpu.stat", "nr_throttled ") > before,
 	       "%s: nothing was throttled", model_name[m]);
-	EXPECT(limited <= MOST, "%s: cpu.max does not limit it", model_name[m]);
+	EXPECT(limited <= alone / 3, "%s: cpu.max does not limit it",
+	       model_name[m]);
 	cgroup_put(&c, "cpu.max", "max 100000");
 	check_load(&l, m, "throttling");
 	load_stop(&l);
@@ -561,11 +567,12 @@ static void move_cpus(enum model m)
 
 /*
  * W4: what limits the owner limits its worker.  With cpu.max at 1 % of a CPU,
- * and all the load from outside, the worker is throttled: it gets 6 % at most,
- * as ticks are long, and more without.  It follows a change of its cpuset, and, if it is a task, its
- * owner's move to another (a thread of the kernel stays where it was attached).
- * Frames flow again each time.  Any kernel with cgroup2.  Catches a worker that
- * was never attached (vhost_attach_cgroups()).
+ * and all the load from outside, the worker is throttled: it must have less
+ * than a third of what it had without a limit.  It follows a change of its
+ * cpuset, and, if it is a task, its owner's move to another (a thread of the
+ * kernel stays where it was attached).  Frames flow again each time.  Any kernel
+ * with cgroup2.  Catches a worker that was never attached
+ * (vhost_attach_cgroups()).
  *
  * Known to fail from 6.18 on, seen on 7.2: there a task is throttled when it
  * returns to user mode, so that it holds no lock meanwhile, which a worker of
@@ -633,7 +640,7 @@ static void kick_the_dead(enum model m, bool keep)
 
 static void kick_after_death(enum model m)
 {
-	for (unsigned int i = 0; i < scaled(200, 4); i++)
+	for (unsigned int i = 0; i < scaled(60, 4); i++)
 		kick_the_dead(m, i % 2);
 }
 
@@ -698,7 +705,7 @@ static void full_cgroup(enum model m)
 /* Owners that are killed in SET_OWNER, or just before, or after. */
 static void killed_early(enum model m)
 {
-	unsigned int times = scaled(1000, 20);
+	unsigned int times = scaled(200, 20);
 
 	for (unsigned int i = 0; i < times; i++) {
 		int fd = vhost_open(), status;

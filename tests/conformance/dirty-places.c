@@ -226,7 +226,8 @@ static void high_memory(void)
 
 	high_frame(&r, &log, HIGH, 100, used);
 	high_frame(&r, &log, HIGH + 3 * PAGE - 1, 1500, used);
-	high_frame(&r, &log, HIGH + PAGE - 12, 1500, used); /* the header ends */
+	/* The header ends where a page does. */
+	high_frame(&r, &log, HIGH + PAGE - r.hdr_len, 1500, used);
 	/* From one region into the next, which is elsewhere in our memory. */
 	high_frame(&r, &log, highs[1].gpa - 700, 3 * PAGE, used);
 	EXPECT(area[0][16 * PAGE - 1] != 0 && area[1][0] != 0,

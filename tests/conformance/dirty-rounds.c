@@ -13,7 +13,12 @@
 #include "tests/conformance/iommu.h"
 #include "tests/conformance/log.h"
 
-#define RING		256U
+/*
+ * Of two pages of used, of which the first has the flags and the index, and the
+ * second, where a round begins, nothing but entries: each is logged for itself.
+ */
+#define RING		1024U
+#define BASE		600U
 #define SEGMENTS	4
 #define FRAMES		12U	/* received and sent in a round */
 #define ARENA		(8U << 20)
@@ -215,6 +220,7 @@ static void run_round(const struct layout *layout, bool too_many)
 	uint64_t arena;
 
 	rig_make(&r, layout->features, RING);
+	rig_rewind(&r, BASE);
 	memset(&c, 0, sizeof(c));
 	memset(allowed, 0, sizeof(allowed));
 	c.r = &r;

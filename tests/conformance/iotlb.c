@@ -263,7 +263,8 @@ static void framing(void)
 		      sizeof(v2.iotlb) - 1);
 	EXPECT(n == -EINVAL, "a byte too few: %d", n);
 	for (unsigned int type = 0; type < 8; type++) {
-		if (type == VHOST_IOTLB_UPDATE || type == VHOST_IOTLB_INVALIDATE)
+		if (type == VHOST_IOTLB_UPDATE ||
+		    type == VHOST_IOTLB_INVALIDATE)
 			continue;
 		v2.iotlb.type = type;
 		n = write_raw(r.vhost, &v2, sizeof(v2));
@@ -334,8 +335,9 @@ static unsigned int misses_to_send(struct rig *r, uint32_t seq)
 
 /*
  * I4: INVALIDATE of size 0.  Either it is refused and nothing is gone (EINVAL
- * until ca50ec377c2e, 6.6 and stable updates of then; EFAULT since 9059c62f1197,
- * 7.3, untested), or it is taken, and from address 0 means everything.
+ * until ca50ec377c2e, 6.6 and stable updates of then; EFAULT since
+ * 9059c62f1197, 7.3, untested), or it is taken, and from address 0 means
+ * everything.
  */
 static void invalidate_nothing(void)
 {
@@ -548,7 +550,8 @@ const struct scenario iotlb[] = {
 	{ "I6", "memory mapped in pieces", in_pieces, 0 },
 	{ "I7", "a miss has nothing in it but what it says", padding, 0 },
 	{ "I8", "no stale miss once the backend is gone", stale_misses, 0 },
-	{ "I9", "as many entries as there may be, and more", many_updates, 120 },
+	{ "I9", "as many entries as there may be, and more", many_updates,
+	  120 },
 	{ "I10", "ACCESS_PLATFORM on and off with rings set", toggled_platform,
 	  0 },
 	{ "I11", "a ring that moves to other addresses", moved_ring, 0 },

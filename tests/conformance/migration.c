@@ -250,7 +250,8 @@ void migration(void)
 	rig_stop(r);
 	src.stopped = true;
 	send_dirty(&src, &log);
-	for (unsigned int i = 0; i < 2; i++)	/* the driver's, as KVM has it */
+	/* The driver's own, as KVM's log has them. */
+	for (unsigned int i = 0; i < 2; i++)
 		put_page(r, src.to, rig_gpa(r, r->ring[i].v.avail) / PAGE);
 
 	src.out = take_sent(r, src.out, tx->base, PATIENCE);

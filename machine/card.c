@@ -163,6 +163,24 @@ static void open_tap(struct card *card, const struct tap_option *opt)
 		errx(1, "--tap: %s", why);
 }
 
+/* The worker that the card has just got is the youngest of all. */
+static void set_worker(void)
+{
+	pid_t tid[CARDS_MAX];
+	unsigned int n = thread_find_vhost(tid, CARDS_MAX);
+	int ret = n ? thread_batch(tid[n - 1]) : -ESRCH;
+
+	trace(TRACE_VHOST, "worker %d: SCHED_BATCH = %s", n ? tid[n - 1] : -1,
+	      ret ? strerror(-ret) : "0");
+	if (ret == -ESRCH)
+		errx(1, "--tap: worker=batch: vhost's worker is not to be seen "
+		     "from in here; leave it out");
+	if (ret)
+		errx(1, "--tap: worker=batch: %s; before Linux 6.4 the worker "
+		     "is the kernel's, and CAP_SYS_NICE is needed",
+		     strerror(-ret));
+}
+
 static void open_vhost(struct machine *m, struct card *card,
 		       const struct tap_option *opt)
 {
@@ -173,6 +191,8 @@ static void open_vhost(struct machine *m, struct card *card,
 			      why))
 		errx(1, "--vhost: %s", why);
 	card->vhost.busy_us = opt->busy;
+	if (opt->batch)
+		set_worker();
 	card->net.backend = &card->vhost.backend;
 
 	for (unsigned int i = 0; i < NET_RINGS; i++) {

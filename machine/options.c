@@ -55,8 +55,8 @@ static const char help[] =
 "Network cards:\n"
 "  -n, --tap NAME|fd=N[,mac=AA:BB:CC:DD:EE:FF][,mtu=N][,ring=N]\n"
 "            [,vhost=on|off][,vhostfd=N]\n"
-"            [,tx-delay=USEC][,busy=USEC][,sndbuf=BYTES]\n"
-"            [,features=-NAME,+NAME...]\n"
+"            [,tx-delay=USEC][,busy=USEC][,worker=normal|batch]\n"
+"            [,sndbuf=BYTES][,features=-NAME,+NAME...]\n"
 "                        one card on this tap; may be repeated, 18 at most\n"
 "      --vhost           rings go to /dev/vhost-net, for every card that does\n"
 "                        not say vhost= itself\n"
@@ -72,6 +72,7 @@ static const char help[] =
 "                        the specification has it (direct)\n"
 "    tx-delay: after a TX interrupt, none for so long (1000; 0: no limit)\n"
 "    busy: vhost polls for so long before it sleeps (0)\n"
+"    worker=batch: on a busy processor vhost waits for its turn (normal)\n"
 "    sndbuf: so much may be under way in the tap (no limit)\n"
 "    features: not to be offered, by name, as in features=-mrg_rxbuf,-csum\n"
 "    launcher --tap tap0,mtu=9000 --vhost vmlinuz\n"
@@ -241,6 +242,12 @@ static bool parse_tap_word(struct tap_option *t, const char *name,
 	}
 	if (strcmp(name, "features") == 0)
 		return parse_feature(t, value, why);
+	if (strcmp(name, "worker") == 0) {
+		t->batch = strcmp(value, "batch") == 0;
+		return t->batch || strcmp(value, "normal") == 0 ||
+		       refuse(why, "--tap: worker=%s: normal or batch is "
+			      "needed", value);
+	}
 	if (strcmp(name, "vhost") == 0)
 		return parse_onoff(value, &t->vhost, why);
 	if (strcmp(name, "vhostfd") == 0) {
@@ -251,7 +258,8 @@ static bool parse_tap_word(struct tap_option *t, const char *name,
 		return true;
 	}
 	return refuse(why, "--tap: %s= is not known; mac, mtu, ring, vhost, "
-		     "vhostfd, tx-delay, busy, sndbuf and features are", name);
+		     "vhostfd, tx-delay, busy, worker, sndbuf and features are",
+		     name);
 }
 
 static bool parse_tap(struct options *opt, const char *arg, char *why)
@@ -367,6 +375,9 @@ static bool apply_vhost(struct options *opt, int vhost, int vhostfd,
 		if (t->busy && !t->vhost)
 			return refuse(why, "--tap: busy=%u is for vhost; add "
 				      "vhost=on", t->busy);
+		if (t->batch && !t->vhost)
+			return refuse(why, "--tap: worker=batch is for vhost; "
+				      "add vhost=on");
 	}
 	return true;
 }

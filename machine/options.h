@@ -36,6 +36,7 @@ struct tap_option {
 	unsigned int ring;	/* entries of each ring, at most */
 	unsigned int tx_delay;	/* us between TX interrupts, at least */
 	unsigned int busy;	/* us that vhost polls before it sleeps */
+	bool batch;		/* vhost's worker preempts nobody */
 	unsigned int sndbuf;	/* bytes under way in the tap; 0: its own */
 	uint64_t without;	/* features not to offer, bits as virtio's */
 	int vhost;		/* 1 on, 0 off, -1 not said here */

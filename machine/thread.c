@@ -4,6 +4,7 @@
  */
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sched.h>
@@ -36,6 +37,18 @@ void thread_lengthen_slice(unsigned int times)
 		return;
 	attr.runtime *= times;
 	syscall(SYS_sched_setattr, 0, &attr, 0);
+}
+
+/*
+ * Have thread @tid preempt nobody when it is woken (SCHED_BATCH, sched(7)): on a
+ * busy processor it waits for its turn and then finds more to do at once.  0, or
+ * -errno; it has to be ours, or we CAP_SYS_NICE.
+ */
+int thread_batch(pid_t tid)
+{
+	const struct sched_param none = { 0 };
+
+	return sched_setscheduler(tid, SCHED_BATCH, &none) < 0 ? -errno : 0;
 }
 
 /* Are the numbers in /proc the ones we go by?  unshare(1) -p forgets that. */

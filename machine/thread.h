@@ -17,6 +17,7 @@ struct thread_usage {
 };
 
 void thread_lengthen_slice(unsigned int times);
+int thread_batch(pid_t tid);
 bool thread_usage(struct thread_usage *u, pid_t tid);
 unsigned int thread_find_vhost(pid_t *tid, unsigned int max);
 

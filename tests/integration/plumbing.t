@@ -22,10 +22,19 @@ after() {
 		END { print n[0] + 0, n[1] + 0 }' "$guests/stats"
 }
 
-plumbing() {	# REGISTERS IRQ [,TAP-OPTION]
+# policies: of the launcher's worker and of its main thread, as sched(7) counts.
+policies() {
+	for task in /proc/[0-9]*/comm "/proc/$guest_pid/task"/*/comm; do
+		read -r comm <"$task" && [ "$comm" = "vhost-$guest_pid" ] || continue
+		sed 's/.*) //' "${task%comm}stat" | cut -d ' ' -f 39
+	done 2>/dev/null
+	sed 's/.*) //' "/proc/$guest_pid/stat" | cut -d ' ' -f 39
+}
+
+plumbing() {	# REGISTERS IRQ [,TAP-OPTION [,TAP-OPTION-WITH-VHOST]]
 	wired="$1 + $2${3:+ + }${3:-}"
 	guest_start a "guest.ip=10.0.0.2/24 guest.ip1=10.0.1.2/24" \
-		--registers "$1" --irq "$2" --tap "tap0,vhost=on${3:-}" \
+		--registers "$1" --irq "$2" --tap "tap0,vhost=on${3:-}${4:-}" \
 		--tap "tap1,vhost=off${3:-}" || bail "no guest"
 	is "$wired: the same features with vhost and without" \
 		"$(features 0)" "$(features 1)"
@@ -67,7 +76,8 @@ many "$wired: kicks reached the launcher" "$(after QueueNotify)"
 many "$wired: looks did" "$(after InterruptStatus)"
 many "$wired: ACKs did" "$(after InterruptACK)"
 end
-plumbing page direct ,tx-delay=2000
+plumbing page direct ,tx-delay=2000 ,worker=batch
+is "worker=batch: SCHED_BATCH for vhost's worker, not for us" "$(echo $(policies))" "3 0"
 end
 kill "$sink"
 done_testing

@@ -113,7 +113,12 @@ static bool direct(const struct options *o) { return !o->relay_interrupts; }
 static bool probe(const struct options *o) { return o->probe; }
 static bool knobs(const struct options *o)
 {
-	return o->tap[0].sndbuf == 4096 && o->tap[0].busy == 50;
+	return o->tap[0].sndbuf == 4096 && o->tap[0].busy == 50 &&
+	       !o->tap[0].batch;
+}
+static bool batch(const struct options *o)
+{
+	return o->tap[0].batch && !o->tap[1].batch;
 }
 static bool without(const struct options *o)
 {
@@ -288,6 +293,8 @@ static struct {
 	{ LINE("-n", "t,features=-MRG_RXBUF,-csum,+Csum,-event_idx,sndbuf=1",
 	       "k"),				without },
 	{ LINE("-n", "t,sndbuf=4096,vhost=on,busy=50", "k"), knobs },
+	{ LINE("--vhost", "-n", "t,worker=batch", "-n", "u,worker=normal",
+	       "k"), batch },
 	{ LINE("--trace", "k"),			trace_all },
 	{ LINE("--trace=run,kvm,tap,vhost,regs,card", "k"), trace_each },
 	{ LINE("--trace=regs,vhost", "k"),	trace_two },
@@ -411,6 +418,9 @@ static struct {
 	{ LINE("-n", "t,tx-delay=100001", "k"), "--tap", "0 to 100000" },
 	{ LINE("-n", "t,busy=100001,vhost=on", "k"), "--tap", "0 to 100000" },
 	{ LINE("-n", "t,busy=1", "k"),	"--tap", "add vhost=on" },
+	{ LINE("-n", "t,worker=batch", "k"), "--tap", "add vhost=on" },
+	{ LINE("-n", "t,worker=fifo,vhost=on", "k"), "--tap",
+	  "normal or batch" },
 	{ LINE("-n", "t,features=", "k"), "--tap", "-NAME or +NAME" },
 	{ LINE("-n", "t,features=csum", "k"), "--tap", "-NAME or +NAME" },
 	{ LINE("-n", "t,features=-csum,-mq", "k"), "--tap", "no such feature" },
@@ -629,6 +639,7 @@ static void test_printed(void)
 		"-n, --tap", "mac=", "mtu=", "ring=", "vhost=on|off",
 		"vhostfd=", "--vhost ", "--no-vhost", "--vhostfd N",
 		"--registers page|trap", "--irq direct|relay", "tx-delay=",
+		"worker=normal|batch",
 		"--stats[=FILE]", "--stats-interval SECONDS", "--probe",
 		"-h, --help",
 		"--registers page|trap", "--stats", "--probe", "--trace[", "-h, --help",

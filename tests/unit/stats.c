@@ -267,6 +267,7 @@ static void test_worker_of_ours(void)
 {
 	pid_t tid = 0, worker[2] = { 0 };
 	unsigned int found;
+	bool batch;
 	pthread_t thread;
 
 	pthread_barrier_init(&step, NULL, 2);
@@ -274,9 +275,13 @@ static void test_worker_of_ours(void)
 		abort();
 	pthread_barrier_wait(&step);
 	found = thread_find_vhost(worker, 2);
+	batch = thread_batch(tid) == 0 && sched_getscheduler(tid) == SCHED_BATCH;
 	pthread_barrier_wait(&step);
 	pthread_join(thread, NULL);
 	CHECK(found == 1 && worker[0] == tid, "a worker that is one of ours");
+	CHECK(batch && sched_getscheduler(0) == SCHED_OTHER,
+	      "SCHED_BATCH for it, and for nobody else");
+	CHECK(thread_batch(tid) == -ESRCH, "and for none that has ended");
 }
 
 /* unshare -p without --mount-proc: what /proc calls 1 is somebody else. */

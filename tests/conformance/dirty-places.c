@@ -33,7 +33,7 @@ static void place_used(struct rig *r, uint64_t gpa, unsigned int entry)
  * all: from entry @start on, with a page's end behind entry @entry.
  */
 static void used_burst(struct rig *r, uint64_t gpa, unsigned int start,
-		       unsigned int entry)
+		       unsigned int entry, const char *where)
 {
 	static uint8_t allowed[RIG_MEMORY / PAGE];
 	struct ring *ring = &r->ring[RX];
@@ -45,7 +45,7 @@ static void used_burst(struct rig *r, uint64_t gpa, unsigned int start,
 	struct log log;
 
 	snprintf(what, sizeof(what), "%u entries, from %u, page's end behind "
-		 "%u", num, start, entry);
+		 "%u, %s", num, start, entry, where);
 	place_used(r, gpa, entry);
 	used = rig_gpa(r, ring->v.used);
 	memset(ring->v.used, POISON, bytes - 2 * PAGE);
@@ -97,10 +97,10 @@ static void used_across_pages(uint64_t features)
 
 		rig_make(&r, features, num);
 		gpa = rig_alloc(&r, 4 + 8ULL * num + 8 * PAGE);
-		used_burst(&r, gpa, 5, 7);		/* in the middle */
-		used_burst(&r, gpa, num - 10, num - 6);	/* near the end */
-		used_burst(&r, gpa, num - BURST, num - 4); /* to the end */
-		used_burst(&r, gpa, num - 3, 1);	/* around the end */
+		used_burst(&r, gpa, 5, 7, "in the middle");
+		used_burst(&r, gpa, num - 10, num - 6, "near the end");
+		used_burst(&r, gpa, num - BURST, num - 4, "to the end");
+		used_burst(&r, gpa, num - 3, 1, "around the end");
 		rig_free(&r);
 	}
 }

@@ -11,9 +11,6 @@
 #define F1	"a TX descriptor that vhost_net_build_xdp() refuses is put back " \
 		"and tried again for ever: the worker spins, TX stands still"
 
-#define F3	"vhost_add_used_n_in_order() logs from where it ends, not from " \
-		"where it began"
-
 static const struct known known[] = {
 	{ "R5", 0, VERSION(6, 14, 0), "without MRG_RXBUF num_buffers is",
 	  "num_buffers is left as it was without MRG_RXBUF, until a3b9c053d82a "
@@ -26,10 +23,9 @@ static const struct known known[] = {
 	{ "D3", 0, 0, "written pages are lost",
 	  "F2: LOG_ALL without a log that can be written is accepted, and "
 	  "nothing tells that bits are lost" },
-	{ "D9", VERSION(6, 17, 0), 0, "was written and is not in the log",
-	  "F3: " F3 },
-	{ "D9", VERSION(6, 17, 0), 0, "is in the log, and nothing could",
-	  "F3: " F3 },
+	{ "D9", VERSION(6, 17, 0), 0, "the end: page",
+	  "F3: vhost_add_used_n_in_order() logs from where it ends, not from "
+	  "where it began" },
 	{ "I3", 0, 0, "F5:",
 	  "F5: SET_BACKEND writes used->flags where only reads are allowed" },
 	{ "I10", 0, VERSION(6, 12, 115), "the old addresses",

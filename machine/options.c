@@ -74,7 +74,8 @@ static const char help[] =
 "    busy: vhost polls for so long before it sleeps (0)\n"
 "    worker=batch: on a busy processor vhost waits for its turn (normal)\n"
 "    sndbuf: so much may be under way in the tap (no limit)\n"
-"    features: not to be offered, by name, as in features=-mrg_rxbuf,-csum\n"
+"    features: not to be offered, by name, as in features=-mrg_rxbuf,-csum;\n"
+"        +in_order is only if asked for\n"
 "    launcher --tap tap0,mtu=9000 --vhost vmlinuz\n"
 "    launcher --tap fd=3 --vhostfd 4 vmlinuz 3<>/dev/tap7 4<>/dev/vhost-net\n"
 "\n"
@@ -277,6 +278,8 @@ static bool parse_tap(struct options *opt, const char *arg, char *why)
 	*t = (struct tap_option) {
 		.fd = -1, .vhost = -1, .vhostfd = -1, .ring = 256,
 		.tx_delay = TX_DELAY,
+		/* Not every vhost has it, and all cards are to be alike. */
+		.without = FEATURE(VIRTIO_F_IN_ORDER),
 	};
 
 	word = strsep(&rest, ",");

@@ -20,11 +20,15 @@
 
 #define TURN	64		/* frames; drivers/vhost/net.c has 256 */
 
-/* What vhost_net offers as well, so that a guest sees no difference. */
+/*
+ * What vhost_net offers as well, so that a guest sees no difference.  Chains go
+ * back in the order in which they came, one by one.
+ */
 #define FEATURES (FEATURE(VIRTIO_F_VERSION_1)	      | \
 		  FEATURE(VIRTIO_NET_F_MRG_RXBUF)     | \
 		  FEATURE(VIRTIO_RING_F_INDIRECT_DESC) | \
-		  FEATURE(VIRTIO_RING_F_EVENT_IDX))
+		  FEATURE(VIRTIO_RING_F_EVENT_IDX)    | \
+		  FEATURE(VIRTIO_F_IN_ORDER))
 
 static void watch_tap(struct net_user *u, struct watch *w, bool *waits,
 		      bool want, uint32_t events)

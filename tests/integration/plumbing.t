@@ -25,11 +25,12 @@ after() {
 # policies: of the launcher's worker and of its main thread, as sched(7) counts.
 policies() {
 	for task in /proc/[0-9]*/comm "/proc/$guest_pid/task"/*/comm; do
-		read -r comm <"$task" && [ "$comm" = "vhost-$guest_pid" ] || continue
-		sed 's/.*) //' "${task%comm}stat" | cut -d ' ' -f 39
-	done 2>/dev/null
-	sed 's/.*) //' "/proc/$guest_pid/stat" | cut -d ' ' -f 39
+		! grep -qx "vhost-$guest_pid" "$task" 2>/dev/null ||
+			policy "${task%/comm}"
+	done
+	policy "/proc/$guest_pid"
 }
+policy() { sed 's/.*) //' "$1/stat" | cut -d ' ' -f 39; }
 
 plumbing() {	# REGISTERS IRQ [,TAP-OPTION [,TAP-OPTION-WITH-VHOST]]
 	wired="$1 + $2${3:+ + }${3:-}"
@@ -77,7 +78,8 @@ many "$wired: looks did" "$(after InterruptStatus)"
 many "$wired: ACKs did" "$(after InterruptACK)"
 end
 plumbing page direct ,tx-delay=2000 ,worker=batch
-is "worker=batch: SCHED_BATCH for vhost's worker, not for us" "$(echo $(policies))" "3 0"
+is "worker=batch: SCHED_BATCH for vhost's worker, not for us" "$(policies)" "3
+0"
 end
 kill "$sink"
 done_testing

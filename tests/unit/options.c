@@ -122,9 +122,10 @@ static bool batch(const struct options *o)
 }
 static bool without(const struct options *o)
 {
-	return o->tap[0].without == (1 << 15 | 1ULL << 29) &&
+	return o->tap[0].without == (1 << 15 | 1ULL << 29 | 1ULL << 35) &&
 	       o->tap[0].sndbuf == 1;
 }
+static bool in_order(const struct options *o) { return !o->tap[0].without; }
 
 static bool delay0(const struct options *o)
 {
@@ -292,6 +293,7 @@ static struct {
 	{ LINE("-n", "t,tx-delay=0", "k"),	delay0 },
 	{ LINE("-n", "t,features=-MRG_RXBUF,-csum,+Csum,-event_idx,sndbuf=1",
 	       "k"),				without },
+	{ LINE("-n", "t,features=+in_order", "k"), in_order },
 	{ LINE("-n", "t,sndbuf=4096,vhost=on,busy=50", "k"), knobs },
 	{ LINE("--vhost", "-n", "t,worker=batch", "-n", "u,worker=normal",
 	       "k"), batch },

@@ -176,14 +176,24 @@ tsan-test:
 
 # ---- the conformance bench: static, to be run on any host ----
 
-CONFORMANCE := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/conformance/*.c) \
+# What runs scenarios and what they stand on; and the scenarios.
+BENCH	 := $(addprefix tests/conformance/,main.c suite.c known.c rig.c) \
 	    $(addprefix machine/,memory.c refuse.c trace.c) \
-	    vhost/vhost.c virtio/mmio.c virtio/names.c)
+	    vhost/vhost.c virtio/mmio.c virtio/names.c
+SCENARIOS := $(filter-out $(BENCH),$(wildcard tests/conformance/*.c))
 
-$(BUILD)/tests/conformance/vhost-conformance: $(CONFORMANCE)
+$(BUILD)/tests/conformance/vhost-conformance: \
+		$(patsubst %.c,$(BUILD)/%.o,$(BENCH) $(SCENARIOS))
 	$(CC) $(CFLAGS) $(LDFLAGS) -static -o $@ $^
 
-vhost-conformance: $(BUILD)/tests/conformance/vhost-conformance
+# Scenarios that go wrong, for self.t.
+$(BUILD)/tests/conformance/self/bench: \
+		$(patsubst %.c,$(BUILD)/%.o,$(BENCH) \
+		$(wildcard tests/conformance/self/*.c))
+	$(CC) $(CFLAGS) $(LDFLAGS) -static -o $@ $^
+
+vhost-conformance: $(BUILD)/tests/conformance/vhost-conformance \
+		$(BUILD)/tests/conformance/self/bench
 
 # HOST=6.1, 6.12, 7.2, or a bzImage and MODULES=DIR; ARGS="--run R4 --repeat 9"
 conformance:
@@ -197,7 +207,7 @@ conformance-all:
 # compiler, in a BUILD of its own.
 CHECKED	 := launcher.c $(PARTS) \
 	    $(wildcard tests/unit/*.c tests/integration/*.c tests/fuzz/*.c \
-	    tests/conformance/*.c)
+	    tests/conformance/*.c tests/conformance/self/*.c)
 objects: $(patsubst %.c,$(BUILD)/%.o,$(CHECKED)) $(GUEST_OBJS)
 
 lint:

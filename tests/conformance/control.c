@@ -538,8 +538,9 @@ static void memory_taken_away(void)
 
 /*
  * C10: taking the backend away before there is a table of memory is EFAULT (a
- * finding, F4: nothing needs the table for that); with one it is 0, be there an
- * address or not.  From 2.6.34.
+ * finding: nothing needs the table for that, and open, SET_OWNER, SET_BACKEND(-1)
+ * is all it takes to see it); with one it is 0, be there an address or not.  From
+ * 2.6.34.
  */
 static void unbind_early(void)
 {

@@ -435,7 +435,8 @@ static void layouts(void)
 /*
  * R5: num_buffers is the number of buffers with MRG_RXBUF, and 1 with VERSION_1
  * alone, where until 6.14 it was left as it was, whatever that was (fixed by
- * a3b9c053d82a).  A legacy header has no such field, and the frame is there.
+ * a3b9c053d82a).  A legacy header has no such field, and the frame is there.  To see
+ * it: VERSION_1 alone, one buffer full of a5, one frame; bytes 10 and 11 stay a5.
  */
 static void num_buffers(void)
 {

@@ -140,9 +140,43 @@ void rewritten_meanwhile(void)
 enum part { DESC, AVAIL, USED, PACKET, NR_PARTS };
 
 /*
+ * The guest writes over all of used, which is the device's alone.  The next
+ * frame must be at the next place all the same, and idx be the device's own
+ * count: vhost does not read what it wrote.
+ */
+static void used_written_over(struct victim *p, unsigned int index)
+{
+	struct rig *r = &p->bad;
+	struct ring *ring = &r->ring[index];
+	struct vring_used *used = ring->v.used;
+	unsigned int desc;
+	uint32_t id, len;
+
+	for (unsigned int i = 0; i < 3; i++)
+		if (index == TX ? !rig_send(r, LEN, i) : !rig_receive(r, LEN, i))
+			return;
+	memset(used, 0x5a, sizeof(*used) + NUM * sizeof(used->ring[0]));
+	desc = index == TX ? rig_offer_tx(r, LEN, 3) : rig_offer_rx(r, 2048);
+	ring_kick(ring);
+	if (index == RX)
+		rig_poke(r, 3);
+	for (unsigned int ms = 0; used->idx == 0x5a5a && ms < SOON_MS; ms++)
+		sleep_ms(1);
+	rig_settle(r);
+	id = used->ring[3].id;
+	len = used->ring[3].len;
+	EXPECT(used->idx == 4 && id == desc &&
+	       len == (index == TX ? 0 : r->hdr_len + LEN),
+	       "%s: used was written over; its idx is %u and the fourth is "
+	       "(%u, %u bytes)", index == TX ? "TX" : "RX", used->idx, id, len);
+	rig_reset_empty(r);
+}
+
+/*
  * H12: rings that lie on each other, or on a packet: what vhost writes to used
  * changes what it reads as desc or avail.  No splat, and a reset with rings of
- * their own is a cure.
+ * their own is a cure.  First, a used that only the guest has spoilt: there,
+ * what must come is known.
  */
 void overlapping_rings(void)
 {
@@ -159,6 +193,8 @@ void overlapping_rings(void)
 	struct victim p;
 
 	victim_make(&p, PLAIN);
+	for (unsigned int index = RX; index <= TX; index++)
+		used_written_over(&p, index);
 	for (unsigned int i = 0; i < 5; i++)
 		for (unsigned int index = RX; index <= TX; index++) {
 			struct ring *ring = &p.bad.ring[index];
@@ -451,11 +487,12 @@ static void page_late(struct victim *p, struct twice *t, enum part part)
 
 /*
  * The owner of such a ring is killed while its worker waits, by somebody who
- * has its userfaultfd, too, so that it does not go with the owner.  It must die.
+ * has its userfaultfd, too, so that it does not go with the owner.  It must
+ * die.
  *
  * Before 6.4 the worker is a thread of the kernel, to which SIGKILL means
- * nothing (F6): it waits on, and the owner for it, in vhost_net_stop(), where no
- * signal ends that either.  The same befalls an owner that closes its vhost
+ * nothing (F6): it waits on, and the owner for it, in vhost_net_stop(), where
+ * no signal ends that either.  The same befalls an owner that closes its vhost
  * while it holds the only userfaultfd; then for good.
  */
 static void killed_while_late(void)

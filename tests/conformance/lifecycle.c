@@ -184,8 +184,8 @@ static void check_poison(struct rig *r)
 
 /*
  * L2: close() of a vhost while both its rings are busy.  It must return within
- * seconds, its worker must be gone then, and neither used ring nor a buffer may
- * change after that, although kicks and frames keep coming.  The tap must serve
+ * seconds, its worker must go soon, and neither used ring nor a buffer may change
+ * after close(), although kicks and frames keep coming.  The tap must serve
  * the next vhost at once.  Any kernel.  Catches a release that does not stop
  * or flush (vhost_net_release()).
  */
@@ -213,7 +213,6 @@ static void close_under_load(void)
 		close(r.vhost);
 		ms = (unsigned int)((clock_ns() - start) / 1000000);
 		EXPECT(ms < BOUND_MS, "close() took %u ms", ms);
-		EXPECT(!thread_exists(worker), "its worker is still there");
 		poison_buffers(&r);
 		for (unsigned int k = 0; k < 2; k++)
 			used[k] = r.ring[k].v.used->idx;
@@ -224,6 +223,9 @@ static void close_under_load(void)
 			       "went from %u to %u after close",
 			       k ? "TX" : "RX", used[k], r.ring[k].v.used->idx);
 		check_poison(&r);
+		/* A task may end a little later than it stops working. */
+		EXPECT(WITHIN(BOUND_MS, !thread_exists(worker)),
+		       "its worker is still there");
 		drain(&r);
 		rig_rewind(&r, 0);
 	}

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The scenarios of group I in which the mapping changes under a ring, or is of
- * an odd shape; the others, and the table, are in iotlb.c.
+ * The scenarios of group I that are about what a mapping allows, what shape it
+ * has and how many there are; and what this file and iotlb-changes.c have in
+ * common.  The others, and the table, are in iotlb.c.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -18,30 +17,27 @@
 #include "tests/conformance/iotlb.h"
 #include "vhost/vhost.h"
 
-#define POISON		0xa5
-#define ELSEWHERE	(1ULL << 44)	/* iova that is no guest memory */
-
-static void unmap(struct rig *r, uint64_t iova, uint64_t bytes)
+void unmap(struct rig *r, uint64_t iova, uint64_t bytes)
 {
 	int err = iotlb_invalidate(r->vhost, iova, bytes);
 
 	REQUIRE(!err, "INVALIDATE: %s", strerror(-err));
 }
 
-static void map(struct rig *r, uint64_t iova, uint64_t bytes, const void *hva,
-		uint8_t perm)
+void map(struct rig *r, uint64_t iova, uint64_t bytes, const void *hva,
+	 uint8_t perm)
 {
 	int err = iotlb_update(r->vhost, iova, bytes, hva, perm);
 
 	REQUIRE(!err, "UPDATE: %s", strerror(-err));
 }
 
-static void map_buffers(struct rig *r)
+void map_buffers(struct rig *r)
 {
 	iommu_map(r, r->slots, RIG_MEMORY - r->slots, VHOST_ACCESS_RW);
 }
 
-static void attach(struct rig *r)
+void attach_both(struct rig *r)
 {
 	for (unsigned int i = 0; i < 2; i++) {
 		int err = rig_backend(r, i, r->tap);
@@ -50,8 +46,7 @@ static void attach(struct rig *r)
 	}
 }
 
-/* Nothing comes out, and nothing is used, for as long as one can wait. */
-static bool stands_still(struct rig *r, unsigned int index)
+bool stands_still(struct rig *r, unsigned int index)
 {
 	uint8_t frame[2048];
 	unsigned int used = ring_used(&r->ring[index]);
@@ -60,9 +55,7 @@ static bool stands_still(struct rig *r, unsigned int index)
 	       ring_used(&r->ring[index]) == used;
 }
 
-/* It stood still; once that is mended the frame in the ring comes out. */
-static void goes_on(struct rig *r, unsigned int len, uint32_t seq,
-		    const char *after)
+void goes_on(struct rig *r, unsigned int len, uint32_t seq, const char *after)
 {
 	uint8_t frame[2048];
 	uint32_t id, used;
@@ -126,7 +119,7 @@ void read_only(void)
 	       "used was written, and is for reading only");
 	unmap(&r, used, PAGE_SIZE_4K);
 	iommu_map(&r, used, PAGE_SIZE_4K, VHOST_ACCESS_RW);
-	attach(&r);		/* if it was refused before */
+	attach_both(&r);		/* if it was refused before */
 	goes_on(&r, 100, 1, "used was for reading only");
 	events(r.ring[TX].err);
 
@@ -276,7 +269,7 @@ void in_pieces(void)
 	iommu_set_rings(&r);
 	for (unsigned int i = 0; i < 2; i++)
 		map_ring_in_pieces(&r, i);
-	attach(&r);
+	attach_both(&r);
 	gpa = rig_alloc(&r, 0x8000);
 	area = rig_ptr(&r, gpa);
 
@@ -421,154 +414,6 @@ void many_updates(void)
 }
 
 /*
- * ---- I10, I11: addresses that are no more ----
- */
-
-static void set_platform(struct rig *r, bool on)
-{
-	int err;
-
-	r->features = on ? r->features | IOTLB : r->features & ~IOTLB;
-	err = vhost_set_features(r->vhost, r->features);
-	REQUIRE(!err, "SET_FEATURES: %s", strerror(-err));
-}
-
-/* What a ring does that must not do anything before SET_VRING_ADDR. */
-static void must_be_inert(struct rig *r, const char *what)
-{
-	struct vhost_iotlb_msg miss;
-	uint8_t frame[2048];
-
-	frame_fill(frame, 200, 1);
-	rig_offer_tx(r, 200, 1);
-	rig_offer_rx(r, 1024);
-	ring_kick(&r->ring[TX]);
-	ring_kick(&r->ring[RX]);
-	wire_send(r->wire, frame, 200);
-	EXPECT(stands_still(r, TX) && ring_used(&r->ring[RX]) == 0,
-	       "the old addresses are used, %s", what);
-	EXPECT(!iotlb_miss(r->vhost, &miss, 0), "the old addresses are asked "
-	       "for, %s: %#llx", what, (unsigned long long)miss.iova);
-}
-
-/*
- * I10: ACCESS_PLATFORM set, and cleared, under rings that run.  Addresses of
- * the one kind mean nothing in the other: until SET_VRING_ADDR the rings do
- * nothing, and nobody is asked for an address of the other kind.  Then they go
- * on.
- * CVE-2026-97988, mended in 6.12.115 and 7.2.7: with the bit set vhost looked
- * our own addresses up in the IOTLB, and told them in misses; cleared, it went
- * on with the IOTLB and its mappings, and on 6.1 still does.
- */
-void toggled_platform(void)
-{
-	struct vhost_iotlb_msg miss;
-	struct iommu m;
-	struct rig r;
-	int err;
-
-	rig_make(&r, MODERN | IOTLB, 256);
-	r.features &= ~IOTLB;
-	rig_start(&r);
-	REQUIRE(rig_alive(&r), "not alive");
-	set_platform(&r, true);
-	must_be_inert(&r, "set");
-	while (iotlb_miss(r.vhost, &miss, 0))	/* told above, if there are */
-		;
-	for (unsigned int i = 0; i < 2; i++) {
-		err = iommu_set_addr(&r, i);
-		EXPECT(!err, "SET_VRING_ADDR: %s", strerror(-err));
-	}
-	iommu_serve(&m, &r);
-	goes_on(&r, 200, 1, "ACCESS_PLATFORM was set");
-	iommu_end(&m);
-	rig_stop(&r);
-	rig_free(&r);
-
-	rig_make(&r, MODERN | IOTLB, 256);
-	iommu_start(&r);
-	map_buffers(&r);
-	REQUIRE(rig_alive(&r), "not alive");
-	set_platform(&r, false);
-	must_be_inert(&r, "cleared");
-	for (unsigned int i = 0; i < 2; i++) {
-		const struct vring *v = &r.ring[i].v;
-		struct vhost_vring_addr addr = {
-			.index		 = i,
-			.desc_user_addr	 = (uintptr_t)v->desc,
-			.avail_user_addr = (uintptr_t)v->avail,
-			.used_user_addr	 = (uintptr_t)v->used,
-		};
-
-		err = vhost_ioctl(r.vhost, VHOST_SET_VRING_ADDR, &addr);
-		EXPECT(!err, "SET_VRING_ADDR: %s", strerror(-err));
-	}
-	/* What the old addresses did was seen above; now it is about new. */
-	while (wire_recv(r.wire, (uint8_t[2048]){ 0 }, 2048, 0) >= 0)
-		;
-	r.ring[TX].last_used = r.ring[TX].v.used->idx;
-	if ((uint16_t)(r.ring[TX].next_avail - r.ring[TX].last_used) == 0)
-		rig_offer_tx(&r, 200, 1);
-	ring_kick(&r.ring[TX]);
-	EXPECT(ring_wait(&r.ring[TX], 1, 1000), "the old addresses are "
-	       "translated still, and the new ones not used, cleared");
-	rig_stop(&r);
-	rig_free(&r);
-}
-
-/*
- * I11: both rings move, while they run, to other memory at other addresses:
- * after SET_VRING_ADDR the new ones are used, and the old are not touched.
- * "vhost: reset vring metadata cache on vring reconfiguration" (6.1.187,
- * 6.12.105): the mapping of the old place was applied to the new address.
- */
-void moved_ring(void)
-{
-	struct vring old[2];
-	uint8_t *copy[2];
-	struct rig r;
-	size_t bytes;
-
-	rig_make(&r, MODERN | IOTLB, 256);
-	iommu_start(&r);
-	map_buffers(&r);
-	REQUIRE(rig_alive(&r), "not alive");
-	bytes = vring_size(256, PAGE_SIZE_4K);
-
-	for (unsigned int i = 0; i < 2; i++) {
-		struct ring *ring = &r.ring[i];
-		uint64_t iova = ELSEWHERE + i * (1ULL << 30);
-		uint64_t gpa = rig_alloc(&r, bytes);
-		struct vhost_vring_addr addr = { .index = i };
-		int err;
-
-		old[i] = ring->v;
-		memcpy(rig_ptr(&r, gpa), old[i].desc, bytes);
-		vring_init(&ring->v, 256, rig_ptr(&r, gpa), PAGE_SIZE_4K);
-		map(&r, iova, bytes, ring->v.desc, VHOST_ACCESS_RW);
-		addr.desc_user_addr = iova;
-		addr.avail_user_addr = iova + ((uint8_t *)ring->v.avail -
-					       (uint8_t *)ring->v.desc);
-		addr.used_user_addr = iova + ((uint8_t *)ring->v.used -
-					      (uint8_t *)ring->v.desc);
-		err = vhost_ioctl(r.vhost, VHOST_SET_VRING_ADDR, &addr);
-		REQUIRE(!err, "SET_VRING_ADDR: %s", strerror(-err));
-		/* A ring that nobody reads: whatever is in it. */
-		memset(old[i].desc, POISON, bytes);
-		copy[i] = malloc(bytes);
-		REQUIRE(copy[i], "no memory");
-		memcpy(copy[i], old[i].desc, bytes);
-	}
-	EXPECT(rig_alive(&r), "dead at the new addresses");
-	EXPECT(!events(r.ring[TX].err) && !events(r.ring[RX].err), "an error");
-	rig_stop(&r);
-	for (unsigned int i = 0; i < 2; i++)
-		EXPECT(memcmp(copy[i], old[i].desc, bytes) == 0,
-		       "ring %u: the old one was written", i);
-	rig_free(&r);
-}
-
-/*
  * ---- I12: INVALIDATE under load ----
  */
 
@@ -700,78 +545,4 @@ void invalidated(void)
 	pthread_join(p.thread, NULL);
 	rig_stop(&r);
 	rig_free(&r);
-}
-
-/*
- * ---- I13: a reader that sleeps ----
- */
-
-struct reader {
-	int vhost;
-	atomic_bool done;
-	int result;		/* a length or -errno */
-	pthread_t thread;
-};
-
-static void *read_one(void *arg)
-{
-	struct reader *r = arg;
-	struct vhost_msg msg;
-	ssize_t n = read(r->vhost, &msg, sizeof(msg));
-
-	r->result = n < 0 ? -errno : n;
-	atomic_store(&r->done, true);
-	return NULL;
-}
-
-static void reader_start(struct reader *r, int vhost)
-{
-	r->vhost = vhost;
-	atomic_init(&r->done, false);
-	REQUIRE(fcntl(vhost, F_SETFL, fcntl(vhost, F_GETFL) & ~O_NONBLOCK) == 0,
-		"F_SETFL: %s", strerror(errno));
-	REQUIRE(pthread_create(&r->thread, NULL, read_one, r) == 0, "a thread");
-	usleep(100000);
-	EXPECT(!atomic_load(&r->done), "read() did not wait: %d", r->result);
-}
-
-static void reader_woke(struct reader *r, const char *after)
-{
-	for (unsigned int i = 0; i < PATIENCE && !atomic_load(&r->done); i++)
-		usleep(1000);
-	if (EXPECT(atomic_load(&r->done), "read() still sleeps after %s",
-		   after))
-		EXPECT(r->result == -EBADFD, "read() after %s: %d", after,
-		       r->result);
-}
-
-/*
- * I13: read() without O_NONBLOCK sleeps until there is a miss, and wakes with
- * EBADFD when the IOTLB goes: with RESET_OWNER (any kernel), and when
- * ACCESS_PLATFORM is cleared ("vhost/net: discard IOTLB when ACCESS_PLATFORM is
- * cleared", 6.12.115, 7.2.7).  Where that leaves the IOTLB alone, which an
- * UPDATE tells, it is I10 that is broken, and there is nothing to wake up for.
- */
-void woken_reader(void)
-{
-	struct reader cleared, reset;
-	struct rig r;
-	int err;
-
-	rig_make(&r, MODERN | IOTLB, 256);
-	iommu_start(&r);
-	reader_start(&cleared, r.vhost);
-	set_platform(&r, false);
-	err = iotlb_update(r.vhost, ELSEWHERE, PAGE_SIZE_4K,
-			   r.mem.region[0].hva, VHOST_ACCESS_RW);
-	if (err)
-		reader_woke(&cleared, "ACCESS_PLATFORM was cleared");
-	else
-		note("ACCESS_PLATFORM is cleared, and the IOTLB still there");
-
-	set_platform(&r, true);
-	reader_start(&reset, r.vhost);
-	err = vhost_ioctl(r.vhost, VHOST_RESET_OWNER, NULL);
-	REQUIRE(!err, "RESET_OWNER: %s", strerror(-err));
-	reader_woke(&reset, "RESET_OWNER");
 }

@@ -2,8 +2,8 @@
 /*
  * I: the device IOTLB, with which vhost works behind a guest's IOMMU.
  *
- * Here are the messages themselves, and what they do to rings; what they do to
- * traffic is in iotlb-traffic.c.  iommu.h has our half of it.
+ * Here are the messages themselves, and the table; what they do to traffic is
+ * in iotlb-traffic.c and iotlb-changes.c.  iommu.h has our half of it.
  */
 #include <errno.h>
 #include <fcntl.h>

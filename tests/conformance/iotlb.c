@@ -517,8 +517,8 @@ static void used_not_mapped(void)
  * I15: nobody answers, and the ring is kicked a hundred times: one miss is
  * outstanding, not a hundred.  "vhost: limit outstanding IOTLB misses per
  * virtqueue" (7.3, untested); before, each kick allocates one more message,
- * which a guest can go on with for ever while its host is slow to read: 100
- * kicks, 100 misses of one address on 6.1, 6.12 and 7.2.
+ * which a guest can go on with for ever while its host is slow to read: after
+ * 100 kicks, 101 misses of one address on 6.1, 6.12 and 7.2.
  */
 static void one_miss_each(void)
 {

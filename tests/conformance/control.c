@@ -560,13 +560,15 @@ static void unbind_early(void)
 
 /*
  * C11: a backend for a ring that lies where nothing is mapped is EFAULT, and the
- * ring stays stopped: its size can be set, and at a good place it runs.  From
- * 2.6.34.  Catches a backend that is left behind by an error.
+ * ring stays stopped: its size can be set, and at a good place it runs.  Then no
+ * part of it can go beyond user space: EINVAL, and it runs on.  From 2.6.34.
+ * Catches a backend that is left behind by an error.
  */
 static void ring_nowhere(void)
 {
 	void *gone = mmap(NULL, 65536, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
 			  -1, 0);
+	const uint64_t beyond = 1ULL << 62;
 	struct vring mine;
 	struct rig r;
 
@@ -583,6 +585,18 @@ static void ring_nowhere(void)
 		r.ring[i].v = mine;
 	}
 	rig_start(&r);
+	rig_alive(&r);
+	for (unsigned int part = 0; part < 3; part++) {
+		const struct vring *v = &r.ring[RX].v;
+		struct vhost_vring_addr a = {
+			.index = RX,
+			.desc_user_addr  = part == 0 ? beyond : (uintptr_t)v->desc,
+			.avail_user_addr = part == 1 ? beyond : (uintptr_t)v->avail,
+			.used_user_addr  = part == 2 ? beyond : (uintptr_t)v->used,
+		};
+
+		ANSWERS(vhost_ioctl(r.vhost, VHOST_SET_VRING_ADDR, &a), -EINVAL);
+	}
 	rig_alive(&r);
 }
 

@@ -864,6 +864,8 @@ static void call_changes(void)
 	for (unsigned int i = 0; i < 2; i++)
 		set_call(&r, i, -1);
 	rig_alive(&r);
+	EXPECT(!events(r.ring[RX].call) && !events(ring->call),
+	       "a call by an eventfd that was taken away");
 
 	call[0] = ring->call;
 	call[1] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

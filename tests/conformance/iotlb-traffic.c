@@ -170,12 +170,14 @@ void read_only(void)
  */
 
 #define ONES		20U	/* bytes that each have a mapping */
+#define CUT		400U
 #define FRAME		500U
 
 /* Where byte @i of the buffer is; scattered, then in two that overlap. */
 static uint8_t *byte_at(uint8_t *area, unsigned int i)
 {
-	return i < ONES ? area + 64 * i + 3 : area + 0x2005 + i;
+	return i < ONES ? area + 64 * i + 3 :
+	       area + (i < CUT ? 0x2005 : 0x3007) + i;
 }
 
 /* Map a buffer of @bytes at @iova by pieces of @area, not all in order. */
@@ -184,8 +186,12 @@ static void map_pieces(struct rig *r, uint64_t iova, unsigned int bytes,
 {
 	for (unsigned int i = ONES; i-- > 0;)
 		map(r, iova + i, 1, byte_at(area, i), VHOST_ACCESS_RW);
-	/* [20, 200), then [150, bytes) with the same bytes in common. */
-	map(r, iova + 150, bytes - 150, byte_at(area, 150), VHOST_ACCESS_RW);
+	/*
+	 * [20, 200), then [150, 400) with the same bytes in common, so that it is
+	 * entered in its midst, and what is beyond its end lies elsewhere.
+	 */
+	map(r, iova + CUT, bytes - CUT, byte_at(area, CUT), VHOST_ACCESS_RW);
+	map(r, iova + 150, CUT - 150, byte_at(area, 150), VHOST_ACCESS_RW);
 	map(r, iova + ONES, 200 - ONES, byte_at(area, ONES), VHOST_ACCESS_RW);
 	/* A neighbour on each side, which must not be taken for a part. */
 	map(r, iova - 7, 7, area + 0x4000, VHOST_ACCESS_RW);

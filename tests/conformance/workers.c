@@ -633,7 +633,8 @@ static void kick_the_dead(enum model m, bool keep)
 		close(r.vhost);
 		r.vhost = -1;
 	}
-	EXPECT(!thread_exists(worker_pid(&r)), "%s: it outlives its vhost",
+	EXPECT(WITHIN(BOUND_MS, !thread_exists(worker_pid(&r))),
+	       "%s: it outlives its vhost",
 	       model_name[m]);
 	for (unsigned int i = 0; i < 1000; i++)
 		ring_kick(&r.ring[i % 2]);

@@ -9,6 +9,7 @@
 #   make coverage    what the tests reach, a table per file
 #   make conformance what a kernel's /dev/vhost-net does, without a guest:
 #                    HOST=6.12 or so in an emulated host; -all: several kernels
+#   make mutants     breaks vhost_net on purpose, and sees the bench notice
 #   make tsan-test   two vCPUs under traffic, with ThreadSanitizer
 #   make lint        compilers' and checkers' warnings; all of it must be clean
 #   make clean
@@ -203,6 +204,10 @@ conformance:
 conformance-all:
 	scripts/conformance --all $(ARGS)
 
+# ARGS="NAME...", --groups, --all, --write: see scripts/mutants.
+mutants:
+	scripts/mutants $(ARGS)
+
 # Everything compiled and nothing linked: scripts/lint does this with each
 # compiler, in a BUILD of its own.
 CHECKED	 := launcher.c $(PARTS) \
@@ -218,6 +223,6 @@ clean:
 
 .PHONY: all tiny hostile static objects integration test fuzzers fuzz \
 	prove-tests coverage-build coverage-parts coverage tsan tsan-test lint \
-	vhost-conformance conformance conformance-all clean
+	vhost-conformance conformance conformance-all mutants clean
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -590,11 +590,13 @@ static void ring_nowhere(void)
 		const struct vring *v = &r.ring[RX].v;
 		struct vhost_vring_addr a = {
 			.index = RX,
-			.desc_user_addr  = part == 0 ? beyond : (uintptr_t)v->desc,
-			.avail_user_addr = part == 1 ? beyond : (uintptr_t)v->avail,
-			.used_user_addr  = part == 2 ? beyond : (uintptr_t)v->used,
+			.desc_user_addr	 = (uintptr_t)v->desc,
+			.avail_user_addr = (uintptr_t)v->avail,
+			.used_user_addr	 = (uintptr_t)v->used,
 		};
 
+		*(part == 0 ? &a.desc_user_addr :
+		  part == 1 ? &a.avail_user_addr : &a.used_user_addr) = beyond;
 		ANSWERS(vhost_ioctl(r.vhost, VHOST_SET_VRING_ADDR, &a), -EINVAL);
 	}
 	rig_alive(&r);

@@ -187,8 +187,8 @@ static void map_pieces(struct rig *r, uint64_t iova, unsigned int bytes,
 	for (unsigned int i = ONES; i-- > 0;)
 		map(r, iova + i, 1, byte_at(area, i), VHOST_ACCESS_RW);
 	/*
-	 * [20, 200), then [150, 400) with the same bytes in common, so that it is
-	 * entered in its midst, and what is beyond its end lies elsewhere.
+	 * [20, 200), then [150, 400) with the same bytes in common: it is entered
+	 * in its midst, and what is beyond its end lies elsewhere.
 	 */
 	map(r, iova + CUT, bytes - CUT, byte_at(area, CUT), VHOST_ACCESS_RW);
 	map(r, iova + 150, CUT - 150, byte_at(area, 150), VHOST_ACCESS_RW);

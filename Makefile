@@ -178,7 +178,7 @@ tsan-test:
 # ---- the conformance bench: static, to be run on any host ----
 
 # What runs scenarios and what they stand on; and the scenarios.
-BENCH	 := $(addprefix tests/conformance/,main.c suite.c known.c rig.c) \
+BENCH	 := $(addprefix tests/conformance/,main.c suite.c known.c rig.c wire.c) \
 	    $(addprefix machine/,memory.c refuse.c trace.c) \
 	    vhost/vhost.c virtio/mmio.c virtio/names.c
 SCENARIOS := $(filter-out $(BENCH),$(wildcard tests/conformance/*.c))

@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 #include <linux/if_tun.h>
@@ -507,8 +506,7 @@ static void *give_to_rx(void *rig)
  */
 static void change_within(struct rig *r)
 {
-	int uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	struct uffdio_api api = { .api = UFFD_API };
+	int uffd = late_pages();
 	void *page = r->ring[RX].v.used, *err;
 	struct uffdio_register reg = {
 		.range = { (uintptr_t)page, 4096 },
@@ -522,10 +520,9 @@ static void change_within(struct rig *r)
 	rig_rewind(r, 0);
 	rig_set_ring(r, RX);
 	rig_set_ring(r, TX);
-	REQUIRE(uffd >= 0 && ioctl(uffd, UFFDIO_API, &api) == 0 &&
-		mmap(page, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE |
+	REQUIRE(mmap(page, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE |
 		     MAP_ANONYMOUS | MAP_FIXED, -1, 0) == page &&
-		ioctl(uffd, UFFDIO_REGISTER, &reg) == 0, "userfaultfd: %s",
+		ioctl(uffd, UFFDIO_REGISTER, &reg) == 0, "UFFDIO_REGISTER: %s",
 		strerror(errno));
 
 	dup2(swap.tap, swap.fd);

@@ -135,6 +135,21 @@ static void join(pid_t pid)
 	       "the child ended with %#x", status);
 }
 
+/* Whoever asks, @who, is not the owner. */
+static void each_is_eperm(int fd, const char *who)
+{
+	for (unsigned int i = 0; i < NR(of_a_ring) + NR(of_the_owner); i++) {
+		const struct call *c = i < NR(of_a_ring) ? &of_a_ring[i] :
+				       &of_the_owner[i - NR(of_a_ring)];
+		int err;
+
+		memset(&arg, 0, sizeof(arg));
+		err = vhost_ioctl(fd, c->request, &arg);
+		EXPECT(err == -EPERM, "%s %s: %s", c->name, who,
+		       error_name(err));
+	}
+}
+
 /*
  * C1: before SET_OWNER every ioctl is EPERM but those about features and about
  * what kind of worker there is to be.  The arguments are in order: as the owner
@@ -150,15 +165,7 @@ static void before_owner(void)
 	int fd = vhost_open(), answer[NR(younger)];
 
 	ANSWERS(vhost_ioctl(fd, VHOST_RESET_OWNER, NULL), -EPERM);
-	for (unsigned int i = 0; i < NR(of_a_ring) + NR(of_the_owner); i++) {
-		const struct call *c = i < NR(of_a_ring) ? &of_a_ring[i] :
-				       &of_the_owner[i - NR(of_a_ring)];
-		int err;
-
-		memset(&arg, 0, sizeof(arg));
-		err = vhost_ioctl(fd, c->request, &arg);
-		EXPECT(err == -EPERM, "%s: %s", c->name, error_name(err));
-	}
+	each_is_eperm(fd, "before SET_OWNER");
 	ANSWERS(vhost_ioctl(fd, VHOST_GET_FEATURES, &arg), 0);
 	EXPECT(arg.u64 & FEATURE(VIRTIO_NET_F_MRG_RXBUF), "features %#llx",
 	       (unsigned long long)arg.u64);
@@ -218,14 +225,7 @@ static void second_owner(void)
 	if (pid == 0) {
 		ANSWERS(vhost_own(fd), -EBUSY);
 		ANSWERS(vhost_ioctl(fd, VHOST_RESET_OWNER, NULL), -EPERM);
-		for (unsigned int i = 0; i < NR(of_a_ring); i++) {
-			int err;
-
-			memset(&arg, 0, sizeof(arg));
-			err = vhost_ioctl(fd, of_a_ring[i].request, &arg);
-			EXPECT(err == -EPERM, "%s by a child: %s",
-			       of_a_ring[i].name, error_name(err));
-		}
+		each_is_eperm(fd, "by a child");
 		_exit(0);
 	}
 	join(pid);

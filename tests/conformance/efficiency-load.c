@@ -201,7 +201,7 @@ static bool has_its_turn(unsigned int first)
 		frame_fill(frame, SMALL, i);
 		wire_send(r.wire, frame, SMALL);
 	}
-	settle(&r);
+	rig_settle(&r);
 	for (unsigned int i = 0; i < ALL; i++) {
 		rig_offer_rx(&r, 128);
 		rig_offer_tx(&r, SMALL, i);

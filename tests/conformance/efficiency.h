@@ -32,8 +32,6 @@ void cost_end(struct cost *c, const struct rig *r, const char *what);
 void want_call(struct ring *ring, unsigned int n);
 /* Let RX have @n buffers out. */
 void refill(struct rig *r, unsigned int n, struct cost *c);
-/* Wait for what the worker of @r has begun. */
-void settle(const struct rig *r);
 void set_busyloop(const struct rig *r, unsigned int us);
 /* For @ms nothing happens: the worker must not run at all. */
 void expect_idle(const struct rig *r, unsigned int ms, const char *what);

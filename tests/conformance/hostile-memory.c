@@ -412,16 +412,13 @@ static void page_gone(struct victim *p, struct twice *t, unsigned int index,
 static int stall(struct victim *p, struct twice *t, enum part part,
 		 char content[PAGE])
 {
-	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	struct uffdio_api api = { .api = UFFD_API };
+	int fd = late_pages();
 	char *page = t->theirs + part * PAGE;
 	struct uffdio_register reg = {
 		.range = { (uintptr_t)page, PAGE },
 		.mode = UFFDIO_REGISTER_MODE_MISSING,
 	};
 
-	REQUIRE(fd >= 0 && !ioctl(fd, UFFDIO_API, &api), "userfaultfd: %s",
-		strerror(errno));
 	twice_start(p, t, TX);
 	twice_offer(p, TX);
 	memcpy(content, page, PAGE);

@@ -23,6 +23,7 @@ static const struct scenario *const groups[] = {
 };
 
 #define NR_GROUPS (sizeof(groups) / sizeof(groups[0]))
+#define MANY	1000000000U
 
 static const char usage[] =
 "usage: vhost-conformance [OPTION]...\n"
@@ -32,12 +33,13 @@ static const char usage[] =
 "  --skip WHAT[,...] all but these\n"
 "  --repeat N        each so often, until it fails\n"
 "  --scale F         counts of the long ones, 0.01 for a hundredth; default 1\n"
-"  --seed N          of what is random; default 1\n"
+"  --seed N          of what is random; default 1; each repetition adds 1\n"
 "  --time-limit S    seconds for a scenario; longer ones get more in\n"
 "                    proportion; default 30\n"
 "\n"
 "Needs root, /dev/vhost-net and /dev/net/tun; touches nothing but namespaces and\n"
-"devices that it makes.\n";
+"devices that it makes and, in group W, cgroups: conformance-PID, and the\n"
+"controllers they need, which the root cgroup has meanwhile.\n";
 
 /* Is @id in @list, or its group? */
 static bool listed(const char *list, const char *id)
@@ -82,14 +84,15 @@ static void show_log(const char *log)
 	}
 }
 
-/* Run @s, up to @repeat times; returns whether it is in order. */
+/* Run @s, up to @repeat times, each with a seed of its own; is it in order? */
 static bool report(const struct scenario *s, unsigned int number,
 		   unsigned int repeat)
 {
+	uint32_t seed = run_options.seed;
 	struct outcome o;
 	unsigned int n = 1;
 
-	for (;; n++) {
+	for (;; n++, run_options.seed++) {
 		o = run_scenario(s);
 		if (n == repeat || o.verdict != PASSED)
 			break;
@@ -98,7 +101,9 @@ static bool report(const struct scenario *s, unsigned int number,
 	show_log(o.log);
 	free(o.log);
 	if (repeat > 1)
-		printf("# time %u of %u\n", n, repeat);
+		printf("# time %u of %u, --seed %u\n", n, repeat,
+		       run_options.seed);
+	run_options.seed = seed;
 	if (o.verdict == PASSED && known_to_fail(s->id))
 		printf("# it was expected to fail with this kernel\n");
 	printf("# %s: %.1f s\n", s->id, o.seconds);
@@ -113,13 +118,14 @@ static bool report(const struct scenario *s, unsigned int number,
 	return o.verdict != FAILED;
 }
 
-static unsigned int number(const char *option, const char *s)
+static unsigned int number(const char *option, const char *s,
+			   unsigned int max)
 {
 	char *end;
 	unsigned long n = strtoul(s, &end, 0);
 
-	if (end == s || *end || n > 1000000000)
-		errx(2, "--%s %s: not a number", option, s);
+	if (end == s || *end || n > max)
+		errx(2, "--%s %s: not a number from 0 to %u", option, s, max);
 	return n;
 }
 
@@ -141,6 +147,7 @@ int main(int argc, char **argv)
 	unsigned int count = 0, done = 0, bad = 0, repeat = 1;
 	bool list = false;
 	char why[128], *end;
+	const char *splat;
 	int c, which;
 
 	while ((c = getopt_long(argc, argv, "", options, &which)) != -1) {
@@ -150,20 +157,24 @@ int main(int argc, char **argv)
 		case LIST:	list = true; break;
 		case RUN:	run = optarg; break;
 		case SKIP:	skipped = optarg; break;
-		case REPEAT:	repeat = number(name, optarg); break;
-		case SEED:	run_options.seed = number(name, optarg); break;
-		case TIME_LIMIT: run_options.seconds = number(name, optarg);
+		case REPEAT:	repeat = number(name, optarg, MANY); break;
+		case SEED:	run_options.seed = number(name, optarg, MANY);
+				break;
+		case TIME_LIMIT: run_options.seconds = number(name, optarg, 3600);
 				break;
 		case SCALE:
 			run_options.scale = strtod(optarg, &end);
-			if (end == optarg || *end || run_options.scale <= 0)
-				errx(2, "--scale %s: not a number", optarg);
+			/* So put, it is false for what is no number, too. */
+			if (end == optarg || *end ||
+			    !(run_options.scale > 0 && run_options.scale <= 100))
+				errx(2, "--scale %s: not a number up to 100",
+				     optarg);
 			break;
 		case HELP:	fputs(usage, stdout); return 0;
 		default:	fputs(usage, stderr); return 2;
 		}
 	}
-	if (optind < argc || !repeat || !run_options.seconds) {
+	if (optind < argc || !repeat || !run_options.seconds || (run && !*run)) {
 		fputs(usage, stderr);
 		return 2;
 	}
@@ -195,11 +206,9 @@ int main(int argc, char **argv)
 		for (const struct scenario *s = groups[g]; s->run; s++)
 			if (WANTED(s) && !report(s, ++done, repeat))
 				bad++;
-	if (kernel_log_splat()) {
-		printf("# the kernel's log, after the last: %s\n",
-		       "see the lines above");
-		bad++;
-	}
 	printf("# %u of %u failed\n", bad, count);
-	return bad != 0;
+	splat = kernel_log_splat();
+	if (splat)	/* which no scenario is there to fail for */
+		printf("Bail out! the kernel's log, after the last: %s\n", splat);
+	return bad != 0 || splat;
 }

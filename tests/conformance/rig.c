@@ -13,8 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+#include <linux/userfaultfd.h>
 
 #include "machine/uapi.h"
 #include "tests/conformance/clock.h"
@@ -98,20 +100,22 @@ static uint16_t avail_event(const struct ring *r)
 	return *(const volatile uint16_t *)event;
 }
 
-bool ring_kick_if_wanted(struct ring *r)
+bool ring_publish_wanted(struct ring *r)
 {
 	uint16_t before = r->v.avail->idx;
-	bool wanted;
 
 	ring_publish(r);
 	/* idx must be seen before we look whether to tell (2.7.13.4.1). */
 	atomic_thread_fence(memory_order_seq_cst);
 	if (r->event_idx)
-		wanted = vring_need_event(avail_event(r), r->next_avail,
-					  before);
-	else
-		wanted = !(READ_ONCE(r->v.used->flags) &
-			   VRING_USED_F_NO_NOTIFY);
+		return vring_need_event(avail_event(r), r->next_avail, before);
+	return !(READ_ONCE(r->v.used->flags) & VRING_USED_F_NO_NOTIFY);
+}
+
+bool ring_kick_if_wanted(struct ring *r)
+{
+	bool wanted = ring_publish_wanted(r);
+
 	if (wanted)
 		signal_kick(r);
 	return wanted;
@@ -338,6 +342,18 @@ uint64_t rig_buffer(const struct rig *r, unsigned int index, unsigned int desc)
 	       (index * r->ring[0].v.num + desc);
 }
 
+int late_pages(void)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0 && errno == ENOSYS)
+		skip("this kernel has no userfaultfd");
+	REQUIRE(fd >= 0 && ioctl(fd, UFFDIO_API, &api) == 0, "userfaultfd: %s",
+		strerror(errno));
+	return fd;
+}
+
 int vhost_open(void)
 {
 	int fd = open("/dev/vhost-net", O_RDWR | O_CLOEXEC | O_NONBLOCK);
@@ -446,6 +462,15 @@ int rig_backend(struct rig *r, unsigned int index, int fd)
 	struct vhost_vring_file file = { index, fd };
 
 	return vhost_ioctl(r->vhost, VHOST_NET_SET_BACKEND, &file);
+}
+
+/* Every ioctl of a device waits for what its worker has begun. */
+void rig_settle(const struct rig *r)
+{
+	int none = -1;
+
+	REQUIRE(!ioctl(r->vhost, VHOST_SET_LOG_FD, &none), "LOG_FD -1: %s",
+		strerror(errno));
 }
 
 void rig_start(struct rig *r)

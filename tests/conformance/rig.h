@@ -61,7 +61,9 @@ void ring_offer(struct ring *r, uint16_t head);
 /* Tell: store avail->idx.  ring_kick() does this, then signals. */
 void ring_publish(struct ring *r);
 void ring_kick(struct ring *r);
-/* Publish; signal only if the device asked for it.  Returns whether it had. */
+/* Publish; does the device ask for a signal?  None is given. */
+bool ring_publish_wanted(struct ring *r);
+/* The same, and signal if it does. */
 bool ring_kick_if_wanted(struct ring *r);
 /* How many entries of used were not popped yet. */
 unsigned int ring_used(const struct ring *r);
@@ -104,6 +106,8 @@ void rig_set_tables(struct rig *r);	/* features, memory, header length */
 void rig_set_ring(struct rig *r, unsigned int index);
 int rig_backend(struct rig *r, unsigned int index, int fd);	/* -errno */
 void rig_start(struct rig *r);
+/* Wait for what the worker has begun.  LOG_FD is none then. */
+void rig_settle(const struct rig *r);
 /* Backends away; ring[i].base is what the kernel says it is then. */
 void rig_stop(struct rig *r);
 /* Forget what is in the rings and let both start from @base. */
@@ -118,8 +122,9 @@ int tap_open(const char *name, short flags);
 void if_up(const char *name, bool up);
 /* AF_PACKET, non-blocking, bound to @name, for FRAME_TYPE only. */
 int wire_open(const char *name);
-/* A /sys of this network namespace.  Slow: only for who needs it. */
-void own_sys(void);
+
+/* A userfaultfd, for UFFDIO_REGISTER of pages that shall come late. */
+int late_pages(void);
 
 /* @bytes of guest memory that nothing else uses, 4096-aligned.  Its gpa. */
 uint64_t rig_alloc(struct rig *r, size_t bytes);

@@ -498,7 +498,7 @@ const struct scenario rings[] = {
 	{ "R4", "all layouts of a chain, up to 1024 pieces", layouts, 60 },
 	{ "R5", "num_buffers is always set", num_buffers, 0 },
 	{ "R6", "64 KiB in up to 64 merged buffers", merged, 60 },
-	{ "R7", "no kick is lost, and few are wanted", kicks_wanted, 1800 },
+	{ "R7", "no kick is lost, and of a burst one is wanted", kicks_wanted, 1800 },
 	{ "R8", "calls that are wanted, and no other", calls_wanted, 60 },
 	{ "R9", "no late kick is lost", late_kicks, 1200 },
 	{ "R10", "no CALL eventfd, and one that changes", call_changes, 120 },

@@ -214,8 +214,10 @@ const char *kernel_log_splat(void)
 		text[strcspn(text, "\n")] = '\0';
 		if (!first[0] && is_splat(text))
 			snprintf(first, sizeof(first), "%.250s", text);
-		if (first[0])			/* and all that follows it */
-			dprintf(output, "  kernel: %s\n", text);
+		/* And all that follows it; to stdout as a comment. */
+		if (first[0])
+			dprintf(output, "%s  kernel: %s\n",
+				output == STDOUT_FILENO ? "#" : "", text);
 	}
 	return first[0] ? first : NULL;
 }

@@ -26,15 +26,6 @@ void victim_free(struct victim *p)
 	rig_free(&p->good);
 }
 
-/* Every ioctl of a device waits for what its worker has begun. */
-void rig_settle(const struct rig *r)
-{
-	int none = -1;
-
-	REQUIRE(!ioctl(r->vhost, VHOST_SET_LOG_FD, &none), "LOG_FD -1: %s",
-		strerror(errno));
-}
-
 unsigned int rig_drain(const struct rig *r)
 {
 	uint8_t frame[2048];

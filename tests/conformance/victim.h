@@ -38,8 +38,6 @@ struct victim {
 void victim_make(struct victim *p, uint64_t features);
 void victim_free(struct victim *p);
 
-/* Wait for what the worker of @r has begun. */
-void rig_settle(const struct rig *r);
 /* Throw away what came out of the tap; how many frames. */
 unsigned int rig_drain(const struct rig *r);
 /* As a VMM does at a device reset; the rings then start anew. */

@@ -6,11 +6,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <arpa/inet.h>
@@ -119,14 +117,6 @@ int wire_open(const char *name)
 		setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room,
 			   sizeof(room)) == 0, "buffers: %s", strerror(errno));
 	return fd;
-}
-
-void own_sys(void)
-{
-	REQUIRE(unshare(CLONE_NEWNS) == 0 &&
-		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-		mount("sysfs", "/sys", "sysfs", 0, NULL) == 0,
-		"/sys of this network namespace: %s", strerror(errno));
 }
 
 void wire_send(int wire, const void *frame, unsigned int len)

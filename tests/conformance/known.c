@@ -8,7 +8,7 @@
 
 #include "tests/conformance/runner.h"
 
-#define F1	"a TX descriptor that vhost_net_build_xdp() refuses is put back " \
+#define F1	"F1: a TX descriptor that vhost_net_build_xdp() refuses is put back " \
 		"and tried again for ever: the worker spins, TX stands still"
 
 static const struct known known[] = {

@@ -714,9 +714,10 @@ static void break_ring(struct card *c, unsigned int q, const struct broken *b)
  * Leave nothing on the way.  A kernel that keeps an avail idx it has refused
  * (6.12.95 does, 6.12.117 does not) goes on from there at the next kick, and
  * takes entries that nobody exposed: how many frames it made of them, and
- * whether it used up the one that waited, is not ours to say.
+ * whether it used up the one that waited, is not ours to say.  Mostly that one
+ * comes, and on a machine with much to do it may take a while.
  */
-static bool drain(struct card *c)
+static bool drain(struct card *c, unsigned int q)
 {
 	uint8_t frame[FRAME_MAX];
 	bool ok = restart(c);
@@ -724,7 +725,7 @@ static bool drain(struct card *c)
 	for (unsigned int slot = 1; slot < 5; slot++)
 		rx_post(c, slot, 2048);
 	kick(c, NET_RX);
-	rang(c->call_fd[NET_RX], SILENCE);
+	rang(c->call_fd[NET_RX], q == NET_RX ? PATIENCE : SILENCE);
 	ok = ok && stop(c);
 	while (readable(c->host, SILENCE))
 		recv(c->host, frame, sizeof(frame), 0);
@@ -776,7 +777,7 @@ static void breaking(struct card *c, unsigned int q, const struct broken *b)
 
 	/* The frame that waits in the tap finds a buffer now. */
 	if (b->ahead)
-		CHECK(drain(c), "what was on the way is taken off it");
+		CHECK(drain(c, q), "what was on the way is taken off it");
 	ok = restart(c);
 	if (q == NET_RX && !b->ahead) {
 		rx_post(c, 1, 2048);

@@ -295,6 +295,19 @@ uint64_t worker_switches(int pid)
 	return sum;
 }
 
+cpu_set_t on_one_cpu(const struct rig *r)
+{
+	cpu_set_t before, one;
+
+	CPU_ZERO(&one);
+	CPU_SET(sched_getcpu(), &one);
+	REQUIRE(!sched_getaffinity(0, sizeof(before), &before) &&
+		!sched_setaffinity(0, sizeof(one), &one) &&
+		!sched_setaffinity(r->worker, sizeof(one), &one),
+		"affinity: %s", strerror(errno));
+	return before;
+}
+
 static void dump_rigs(void)
 {
 	for (unsigned int i = 0; i < sizeof(rigs) / sizeof(rigs[0]); i++) {

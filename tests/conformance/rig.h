@@ -21,6 +21,7 @@
 #ifndef CONFORMANCE_RIG_H
 #define CONFORMANCE_RIG_H
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -164,5 +165,12 @@ int worker_pid(const struct rig *r);
 int worker_of(int owner);		/* the same for the vhost of a process */
 uint64_t worker_cpu(int pid);
 uint64_t worker_switches(int pid);
+/*
+ * The worker of @r and this thread on one CPU.  Then it sees both rings queued
+ * that one eventfd_write() wakes: that is one section with interrupts off, and
+ * nobody else's CPU can be faster or slower.  Returns where this thread was,
+ * for sched_setaffinity() afterwards.
+ */
+cpu_set_t on_one_cpu(const struct rig *r);
 
 #endif

@@ -116,8 +116,8 @@ void latency(void)
  * Ten kicks for nothing, in a second: each is a reason to poll once.  Polling
  * also ends when anything else becomes runnable on that CPU, and soon something
  * does; as a real-time thread the worker has only the clock to stop it.  It
- * polls for 5 ms in all if it looks at the clock, else for as long as the kernel
- * lets a real-time thread run, by default 950 ms a second.
+ * polls for 5 ms in all if it looks at the clock, else for as long as the
+ * kernel lets a real-time thread run, by default 950 ms a second.
  */
 static bool polling_ends(struct rig *r)
 {

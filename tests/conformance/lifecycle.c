@@ -213,10 +213,10 @@ static void close_returns_frames(struct rig *r)
 
 /*
  * L2: close() of a vhost while both its rings are busy.  It must return within
- * seconds, its worker must go soon, and neither used ring nor a buffer may change
- * after close(), although kicks and frames keep coming.  The tap must serve
- * the next vhost at once, and have back what RX had taken ahead.  Any kernel.
- * Catches a release that does not stop or flush (vhost_net_release()).
+ * seconds, its worker must go soon, and neither used ring nor a buffer may
+ * change after close(), although kicks and frames keep coming.  The tap must
+ * serve the next vhost at once, and have back what RX had taken ahead.  Any
+ * kernel.  Catches a release that does not stop or flush (vhost_net_release()).
  */
 static void close_under_load(void)
 {

@@ -9,6 +9,7 @@
 #   make coverage    what the tests reach, a table per file
 #   make conformance what a kernel's /dev/vhost-net does, without a guest:
 #                    HOST=6.12 or so in an emulated host; -all: several kernels
+#   make findings    programs that each show one thing real kernels do wrong
 #   make mutants     breaks vhost_net on purpose, and sees the bench notice
 #   make tsan-test   two vCPUs under traffic, with ThreadSanitizer
 #   make lint        compilers' and checkers' warnings; all of it must be clean
@@ -196,6 +197,15 @@ $(BUILD)/tests/conformance/self/bench: \
 vhost-conformance: $(BUILD)/tests/conformance/vhost-conformance \
 		$(BUILD)/tests/conformance/self/bench
 
+# What is wrong in real kernels, each by a program that stands alone, static, for
+# root: scripts/emulated-host --kernel 6.1 -- build/tests/conformance/findings/F1
+FINDINGS := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/conformance/findings/*.c))
+
+$(FINDINGS): %: %.o
+	$(CC) $(CFLAGS) $(LDFLAGS) -static -o $@ $<
+
+findings: $(FINDINGS)
+
 # HOST=6.1, 6.12, 7.2, or a bzImage and MODULES=DIR; ARGS="--run R4 --repeat 9"
 conformance:
 	scripts/conformance $(if $(HOST),--host $(HOST)) \
@@ -212,7 +222,8 @@ mutants:
 # compiler, in a BUILD of its own.
 CHECKED	 := launcher.c $(PARTS) \
 	    $(wildcard tests/unit/*.c tests/integration/*.c tests/fuzz/*.c \
-	    tests/conformance/*.c tests/conformance/self/*.c)
+	    tests/conformance/*.c tests/conformance/self/*.c \
+	    tests/conformance/findings/*.c)
 objects: $(patsubst %.c,$(BUILD)/%.o,$(CHECKED)) $(GUEST_OBJS)
 
 lint:
@@ -223,6 +234,6 @@ clean:
 
 .PHONY: all tiny hostile static objects integration test fuzzers fuzz \
 	prove-tests coverage-build coverage-parts coverage tsan tsan-test lint \
-	vhost-conformance conformance conformance-all mutants clean
+	vhost-conformance findings conformance conformance-all mutants clean
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -39,7 +39,8 @@ int main(void)
 	left = ring_left(&r);
 	eventfd_read(r.err, &errors);
 	printf("a frame comes in: %u left, used with %u bytes, "
-	       "ERR %llu times\n", left, r.used->ring[0].len, (unsigned long long)errors);
+	       "ERR %llu times\n", left, r.used->ring[0].len,
+	       (unsigned long long)errors);
 	return !left && r.used->ring[0].len == HEADER + 100 && !errors ?
 		SEEN : NOT_SEEN;
 }

@@ -44,7 +44,7 @@
 #define NUM		256U		/* entries of the ring */
 #define DESC		0x0000U
 #define AVAIL		0x1000U
-#define USED		0x2000U		/* a page of its own, for all findings */
+#define USED		0x2000U		/* in a page of its own */
 #define BUFFERS		0x4000U
 #define MEMORY		0x200000U
 #define HEADER		12		/* bytes before a frame */
@@ -258,7 +258,8 @@ static inline int worker_find(void)
 		while (found < 0 && (e = readdir(dir))) {
 			FILE *f;
 
-			snprintf(path, sizeof(path), "/proc/%s/comm", e->d_name);
+			snprintf(path, sizeof(path), "/proc/%s/comm",
+				 e->d_name);
 			f = atoi(e->d_name) ? fopen(path, "re") : NULL;
 			if (!f)
 				continue;

@@ -3,7 +3,7 @@
  * What real kernels are known to do wrong: a scenario that fails with such a
  * message, and no other, is reported as an expected failure, with the reason.
  * What was seen, and how to see it with a few lines, is in the scenario's head;
- * findings/ has programs that show some of these and are nothing else.
+ * findings/ has a program for each that does nothing else.
  */
 #include <string.h>
 

@@ -71,18 +71,25 @@ static inline int must(int result, const char *what)
 	return result;
 }
 
-/* "tap0", up, in a namespace where nothing else sends frames. */
+/* What comes through a tap is what we sent, and nothing of the kernel's. */
+static inline void quiet_ipv6(void)
+{
+	int fd = open("/proc/sys/net/ipv6/conf/default/disable_ipv6", O_WRONLY);
+
+	if (fd < 0)
+		return;			/* there is no IPv6 */
+	must((int)write(fd, "1", 1), "disable_ipv6");
+	close(fd);
+}
+
+/* "tap0", up, in a namespace of its own. */
 static inline int tap_open(void)
 {
 	struct ifreq ifr = { .ifr_name = "tap0" };
-	int fd, off, s, bytes = HEADER;
+	int fd, s, bytes = HEADER;
 
 	must(unshare(CLONE_NEWNET), "unshare");
-	off = open("/proc/sys/net/ipv6/conf/default/disable_ipv6", O_WRONLY);
-	if (off >= 0) {			/* else there is no IPv6 */
-		must((int)write(off, "1", 1), "disable_ipv6");
-		close(off);
-	}
+	quiet_ipv6();
 	fd = must(open("/dev/net/tun", O_RDWR), "/dev/net/tun");
 	ifr.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
 	must(ioctl(fd, TUNSETIFF, &ifr), "TUNSETIFF");

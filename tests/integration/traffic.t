@@ -38,7 +38,11 @@ is "nothing of the card's ever came back after DRIVER_OK" \
 	"$(guest_stats a | card_returns)" 0
 
 footprint=$("$TREE/scripts/footprint" "$(cat "$guests/a.pid")")
-ok "under 2 MiB of its own ($footprint)" [ "${footprint%% *}" -lt 2048 ]
+if [ -n "${TEST_COUNTING:-}" ]; then	# scripts/coverage
+	result ok "# SKIP how much memory it takes, while it counts its lines"
+else
+	ok "under 2 MiB of its own ($footprint)" [ "${footprint%% *}" -lt 2048 ]
+fi
 
 echo exit >"$guests/a.in"
 guest_end a
